@@ -1,0 +1,156 @@
+"""
+From a picture file to the tensor that CLIP's image tower reads.
+
+    file -> read_picture -> RGB picture -> preprocess (evaluation) or augment (training) -> [3, size, size]
+
+`preprocess` gives what openai/CLIP's own transform gives, and `augment` is the random cropping and mirroring
+of CoOp's released configuration (the paper names none), with Pillow and NumPy instead of torchvision.
+
+Differs from the published code:
+- A picture's EXIF orientation is applied. The published code shows such a photograph to CLIP lying on
+  its side, as the file stores it; none of the benchmarks depends on it.
+- 16-bit grey is scaled to 8 bits. Pillow's `convert("RGB")` clips it: nearly all of it turns white.
+- A picture becomes RGB before it is resized, not after. For RGB files, all of the benchmarks' but a few,
+  this is the same; a palette picture would otherwise be resized by its palette's numbers.
+As in the published code, what a transparent picture hides shows up: `convert("RGB")` drops the
+transparency and keeps the colours underneath.
+"""
+
+import math
+import os
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+MEAN = (0.48145466, 0.4578275, 0.40821073)  # of the pictures CLIP was trained on, red, green, blue in [0, 1]
+STD = (0.26862954, 0.26130258, 0.27577711)
+
+# (pixel / 255 - mean) / std as one multiplication and one addition
+SCALE = np.array([1 / (255 * std) for std in STD], dtype=np.float32).reshape(3, 1, 1)
+SHIFT = np.array([-mean / std for mean, std in zip(MEAN, STD)], dtype=np.float32).reshape(3, 1, 1)
+
+MAX_ELONGATION = 1000  # longer side / shorter side: a strip beyond this would be blown up to a gigabyte
+
+
+def to_rgb(image):
+    """
+    A Pillow picture of any mode -> the same picture in mode "RGB", 8 bits a channel.
+
+    16-bit grey (modes "I;16..." and "I") is divided by 257, so that 65,535 becomes 255.
+    """
+    if image.mode.startswith("I"):
+        grey = np.asarray(image).astype(np.int64).clip(0, 65535)
+        image = Image.fromarray(((grey + 128) // 257).astype(np.uint8))
+    return image.convert("RGB")
+
+
+def read_picture(path):
+    """
+    A picture file -> a Pillow picture in mode "RGB", turned as its EXIF orientation says.
+
+    Raises ValueError, naming the file, when it is missing, empty, cut short, no picture, or so large
+    that Pillow takes it for a decompression bomb (about 179 million pixels).
+    """
+    if not os.path.isfile(path):
+        raise ValueError(f"Cannot read the picture {path}: there is no such file.")
+    if os.path.getsize(path) == 0:
+        raise ValueError(f"Cannot read the picture {path}: the file is empty.")
+    try:
+        with Image.open(path) as image:
+            return to_rgb(ImageOps.exif_transpose(image))
+    except Exception as error:  # a damaged file makes Pillow raise any of a dozen types
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise ValueError(f"Cannot read the picture {path}: {reason}.") from error
+
+
+def to_tensor(image):
+    """
+    An RGB picture of H rows and W columns -> normalised FloatTensor [3, H, W].
+
+    x = (pixel / 255 - MEAN) / STD for each channel (openai/CLIP, `_transform`).
+    """
+    pixels = np.asarray(image).transpose(2, 0, 1)  # [3, H, W] of 0..255
+    pixels = pixels.astype(np.float32, order="C")
+    pixels *= SCALE  # in place: this runs for every picture of every epoch
+    pixels += SHIFT
+    return torch.from_numpy(pixels)
+
+
+def preprocess(image, size):
+    """
+    A Pillow picture -> FloatTensor [3, size, size], the way CLIP sees pictures in evaluation.
+
+    The shorter side is resized to `size` pixels (bicubic), the middle square is cut out, and the colours
+    are normalised. Raises ValueError for a strip more than 1,000 times as long as wide.
+    Source: openai/CLIP, `_transform`; the rounding is torchvision's Resize and CenterCrop.
+
+    >>> preprocess(Image.new("RGB", (500, 333)), 224).shape
+    torch.Size([3, 224, 224])
+    """
+    image = to_rgb(image)
+    width, height = image.size
+    short, long = min(width, height), max(width, height)
+    if long > MAX_ELONGATION * short:
+        raise ValueError(f"A picture of {width} x {height} pixels is too thin a strip: crop it first.")
+    longer = int(size * long / short)
+    width, height = (size, longer) if width <= height else (longer, size)
+    image = image.resize((width, height), Image.BICUBIC)
+    left = int(round((width - size) / 2.0))
+    top = int(round((height - size) / 2.0))
+    return to_tensor(image.crop((left, top, left + size, top + size)))
+
+
+def resized_crop(image, top, left, height, width, size):
+    """
+    The `height` x `width` pixels whose upper left corner is (`top`, `left`) -> a picture of size x size.
+
+    Bicubic; pixels outside the crop have no influence. Source: torchvision's `resized_crop`.
+    """
+    return image.crop((left, top, left + width, top + height)).resize((size, size), Image.BICUBIC)
+
+
+def uniform(low, high, generator):
+    """One float drawn evenly between `low` and `high` from a torch.Generator."""
+    return low + (high - low) * torch.rand((), generator=generator).item()
+
+
+def random_crop_box(height, width, generator, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3)):
+    """
+    Where to crop a picture of `height` x `width` pixels -> (top, left, crop height, crop width).
+
+    The crop covers a share of the area drawn from `scale`; its width / height is drawn from `ratio`, evenly
+    on a log scale, so that 3:4 is as likely as 4:3. After ten draws that do not fit in the picture, the
+    largest middle crop that respects `ratio`. Source: torchvision's RandomResizedCrop.
+    """
+    for _ in range(10):
+        area = height * width * uniform(*scale, generator)
+        aspect = math.exp(uniform(math.log(ratio[0]), math.log(ratio[1]), generator))
+        crop_width = int(round(math.sqrt(area * aspect)))
+        crop_height = int(round(math.sqrt(area / aspect)))
+        if 0 < crop_width <= width and 0 < crop_height <= height:
+            top = int(torch.randint(height - crop_height + 1, (), generator=generator))
+            left = int(torch.randint(width - crop_width + 1, (), generator=generator))
+            return top, left, crop_height, crop_width
+    crop_width = min(width, int(round(height * ratio[1])))
+    crop_height = min(height, int(round(width / ratio[0])))
+    return (height - crop_height) // 2, (width - crop_width) // 2, crop_height, crop_width
+
+
+def augment(image, size, generator, scale=(0.08, 1.0), flip=True):
+    """
+    A Pillow picture -> FloatTensor [3, size, size] of a random crop of it, mirrored half of the time.
+
+    Everything random comes from `generator` (a torch.Generator): equal seeds, equal tensors.
+    `scale` is the share of the area that a crop keeps; `flip=False` never mirrors (for pictures in which
+    left and right matter, such as letters). Source: CoOp's configuration, by way of torchvision.
+
+    >>> augment(Image.new("RGB", (500, 333)), 224, torch.Generator().manual_seed(1)).shape
+    torch.Size([3, 224, 224])
+    """
+    image = to_rgb(image)
+    top, left, height, width = random_crop_box(image.height, image.width, generator, scale)
+    image = resized_crop(image, top, left, height, width, size)
+    if flip and uniform(0, 1, generator) < 0.5:
+        image = image.transpose(Image.FLIP_LEFT_RIGHT)
+    return to_tensor(image)
