@@ -1,0 +1,92 @@
+"""The miniature benchmarks: eight few-shot data sets and four shifted versions of the first one.
+
+Each is one kind of thing, drawn in a style that differs from the pre-training pictures, with a
+hand-written template of its own. A picture is known by its path, `toy-objects/test/apple/12`,
+and is drawn when it is asked for: the path is the seed, so there is nothing to download or store.
+"""
+
+import random
+from dataclasses import dataclass
+
+from clip_min.data import Dataset, Item
+from clip_min.world import drawing
+from clip_min.world.drawing import KINDS, Style
+
+PICTURES = {"train": 48, "val": 16, "test": 60}  # of each class
+
+
+@dataclass(frozen=True)
+class World:
+    """One miniature benchmark: what it stands for, what is drawn, how, and its hand-written template."""
+
+    stands_for: str
+    kind: str
+    template: str
+    style: Style
+    splits: tuple = ("train", "val", "test")
+
+
+def shifted(stands_for, **style):
+    """A version of the objects that is only tested on, in another style."""
+    return World(stands_for, "objects", "a photo of a {}.", Style(**style), splits=("test",))
+
+
+WORLDS = {
+    "toy-objects": World(
+        "ImageNet", "objects", "a photo of a {}.",
+        Style(size=(0.45, 0.9), tilt=20, filters=(("grain", 0.4), ("blur", 0.3))),
+    ),
+    "toy-textures": World(
+        "DTD", "textures", "{} texture.",
+        Style(tilt=45, filters=(("blur", 0.3), ("pale", 0.3), ("grain", 0.3))),
+    ),
+    "toy-flowers": World(
+        "Flowers102", "flowers", "a photo of a {}, a type of flower.",
+        Style(backgrounds=("plain", "gradient"), size=(0.6, 1.0), counts=(1, 0, 0), usual_colour=0.3, filters=(("blur", 0.2),)),
+    ),
+    "toy-satellite": World(
+        "EuroSAT", "satellite", "a centered satellite photo of {}.",
+        Style(filters=(("infrared", 0.7), ("fog", 0.4), ("grain", 0.3))),
+    ),
+    "toy-scenes": World(
+        "SUN397", "scenes", "a photo of a {}.",
+        Style(filters=(("night", 0.4), ("old", 0.3), ("sunset", 0.4), ("fog", 0.2))),
+    ),
+    "toy-glyphs": World(
+        "FGVCAircraft", "glyphs", "a photo of the {}.",
+        Style(size=(0.6, 1.0), counts=(1, 0, 0), tilt=10, filters=(("grain", 0.3),)),
+    ),
+    "toy-actions": World(
+        "UCF101", "actions", "a photo of a person {}.",
+        Style(size=(0.7, 1.0), tilt=10, filters=(("grain", 0.3), ("pale", 0.3))),
+    ),
+    "toy-vehicles": World(
+        "StanfordCars", "vehicles", "a photo of a {}.",
+        Style(size=(0.6, 1.0), counts=(1, 0, 0), tilt=10, filters=(("fog", 0.3), ("grain", 0.3))),
+    ),
+    "toy-objects-v2": shifted(
+        "ImageNetV2", size=(0.4, 0.8), tilt=30, filters=(("grain", 0.5), ("blur", 0.5), ("pale", 0.2))
+    ),
+    "toy-objects-sketch": shifted("ImageNet-Sketch", counts=(1, 0, 0), size=(0.6, 0.95), filters=(("sketch", 1),)),
+    "toy-objects-a": shifted("ImageNet-A", size=(0.4, 0.8), tilt=20, filters=(("occluded", 1), ("grain", 0.4))),
+    "toy-objects-r": shifted("ImageNet-R", counts=(1, 0, 0), filters=(("poster", 0.5), ("old", 0.3), ("negative", 0.3))),
+}
+NAMES = tuple(WORLDS)
+EIGHT = tuple(name for name, world in WORLDS.items() if world.splits != ("test",))
+
+
+def load(name):
+    """The `Dataset` of a miniature benchmark, its classes in alphabetical order."""
+    world = WORLDS[name]
+    classnames = sorted(KINDS[world.kind].NAMES)
+    items = {split: [] for split in PICTURES}
+    for split in world.splits:
+        for label, classname in enumerate(classnames):
+            items[split] += [Item(f"{name}/{split}/{classname}/{i}", label) for i in range(PICTURES[split])]
+    return Dataset(name=name, classnames=classnames, templates=[world.template], **items)
+
+
+def draw(path):
+    """The picture that a path such as `toy-objects/test/apple/12` stands for."""
+    name, _, classname, _ = path.split("/")
+    return drawing.draw(WORLDS[name].kind, classname, WORLDS[name].style, random.Random(path))[0]
