@@ -28,6 +28,8 @@ import ftfy
 import regex
 import torch
 
+from clip_min.files import write_whole
+
 OPENAI_FILE = "bpe_simple_vocab_16e6.txt.gz"
 OPENAI_VOCAB_SIZE = 49408
 MAX_MERGES = OPENAI_VOCAB_SIZE - 256 - 256 - 2  # 48,894: the file lists 262,144 and CLIP uses only the first
@@ -147,11 +149,8 @@ def save_merges(merges: list[tuple[str, str]], path: str | Path) -> None:
 
     The same merges give the same bytes (no time stamp), and a file is either whole or absent.
     """
-    path = Path(path)
     data = "\n".join(["# clip_min byte-pair merges", *map(" ".join, merges), ""]).encode("utf-8")
-    unfinished = path.with_name(path.name + ".tmp")
-    unfinished.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
-    unfinished.replace(path)
+    write_whole(path, gzip.compress(data, mtime=0) if Path(path).suffix == ".gz" else data)
 
 
 def read_merges(path: str | Path) -> list[tuple[str, str]]:

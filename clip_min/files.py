@@ -1,0 +1,45 @@
+"""Writing files so that a kill, a full disk or a second process never leaves half a file behind."""
+
+import io
+import os
+from pathlib import Path
+
+import torch
+
+
+def write_whole(path, data):
+    """Write bytes under a temporary name, then rename: `path` is the old file or the new one, never a part.
+
+    Raises OSError (a full disk, say); the temporary file is removed then.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_tensors(path, content):
+    """`torch.save` through `write_whole`."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_whole(path, buffer.getvalue())
+
+
+def append_line(path, line):
+    """Add one line to a text file in a single write, so that two processes never mix their lines.
+
+    A last line that a kill left without its line break is closed first.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "ab+") as file:
+        file.seek(0, os.SEEK_END)
+        broken = False
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            broken = file.read(1) != b"\n"
+        file.write((b"\n" if broken else b"") + line.encode() + b"\n")
