@@ -1,0 +1,201 @@
+"""Evaluates learned prompts, or zero-shot CLIP, on data sets. One line per evaluation goes to runs/results.jsonl.
+
+    python eval.py --dataset toy                                 zero-shot on the eight miniature sets
+    python eval.py runs/.../prompt.pt                            a prompt where it was trained
+    python eval.py runs/.../prompt.pt --classes new              on classes it has never seen
+    python eval.py runs/.../prompt.pt --dataset toy-flowers      on another data set
+    python eval.py --dataset toy --variance                      Var_v and Var_t, UPT Eqs. (6) to (8)
+"""
+
+import argparse
+import ast
+import difflib
+import json
+import shlex
+import sys
+import time
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader
+
+import clip_min
+from clip_min import load_clip
+from clip_min.allocator import keep_freed_memory
+from clip_min.data import PictureSet, load_dataset, split_classes
+from clip_min.files import append_line
+from clip_min.world.benchmarks import EIGHT
+from prompts import METHODS
+from prompts.variance import inter_class_variance, intra_class_variance
+
+
+@torch.no_grad()
+def image_features(method, items, device, workers=0):
+    """N items → their features [N, E] and labels [N], in order."""
+    pictures = PictureSet(items, method.clip.image_size)
+    batches = DataLoader(pictures, batch_size=256, num_workers=workers)
+    pairs = [(method.encode_image(images.to(device)), labels) for images, labels in batches]
+    features, labels = zip(*pairs)
+    return torch.cat(features), torch.cat(labels).to(device)
+
+
+@torch.no_grad()
+def evaluate(method, items, device, workers=0):
+    """Accuracy in per cent on the items. The class weights are computed once for all pictures."""
+    method.eval()
+    features, labels = image_features(method, items, device, workers)
+    return 100 * (method.classify(features).argmax(dim=-1) == labels).double().mean().item()
+
+
+def learned_parameters(method):
+    """What training changes: {name: parameter}; the frozen CLIP is left out."""
+    return {name: p for name, p in method.named_parameters() if p.requires_grad}
+
+
+def load_prompt(path):
+    """A prompt file written by train.py → its dict. Raises ValueError if it is none."""
+    try:
+        prompt = torch.load(path, map_location="cpu", weights_only=True)
+        prompt["method"], prompt["learned"], prompt["sha256"]
+    except FileNotFoundError:
+        raise ValueError(f"There is no prompt file {path}.") from None
+    except Exception as error:  # a damaged or foreign file can fail in any way
+        raise ValueError(f"{path} is no prompt file of train.py, or it is damaged.") from error
+    return prompt
+
+
+def build_method(prompt, clip, dataset):
+    """A loaded prompt → its method on the data set's classes. Raises ValueError if CLIP is another one."""
+    if prompt["sha256"] != clip.sha256:
+        raise ValueError(
+            f"The prompt was learned on {prompt['model']} (SHA-256 {prompt['sha256'][:12]}...), but {clip.name} has "
+            f"other weights ({clip.sha256[:12]}...): give --model the CLIP that it was learned on."
+        )
+    method = METHODS[prompt["method"]](clip, dataset.classnames, dataset.templates[0], **prompt["options"])
+    parameters = learned_parameters(method)
+    if {n: p.shape for n, p in parameters.items()} != {n: t.shape for n, t in prompt["learned"].items()}:
+        raise ValueError(f"The prompt file's tensors are not those of {prompt['method']} with these options.")
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(prompt["learned"][name])
+    return method
+
+
+def nearest(word, known, what):
+    """The word itself if it is known. Raises ValueError naming the nearest known ones otherwise."""
+    if word in known:
+        return word
+    near = difflib.get_close_matches(word, known)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise ValueError(f"There is no {what} {word!r}.{hint} Known: {', '.join(known)}.")
+
+
+def hyperparameters(pairs):
+    """["n_ctx=8", "depth=deep"] → {"n_ctx": 8, "depth": "deep"}."""
+    options = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ValueError(f"--hp takes name=value, not {pair!r}.")
+        try:
+            options[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            options[name] = value
+    return options
+
+
+def make_method(name, clip, dataset, options):
+    """A method on a data set's classes. Raises ValueError for an option that it does not have."""
+    try:
+        return METHODS[nearest(name, METHODS, "method")](clip, dataset.classnames, dataset.templates[0], **options)
+    except TypeError as error:
+        raise ValueError(f"{name} cannot take these options, {options}: {error}.") from error
+
+
+def expand(names):
+    """"toy" stands for the eight miniature data sets."""
+    return [n for name in names for n in (EIGHT if name == "toy" else [name])]
+
+
+def record(path, **row):
+    """Add one evaluation to results.jsonl, with the command and the version that made it."""
+    row |= dict(command=shlex.join(["python", *sys.argv]), version=clip_min.__version__)
+    append_line(path, json.dumps(row))
+
+
+def choose_device(name):
+    """"auto" → the GPU if there is one."""
+    if name != "auto":
+        return torch.device(name)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def run(main):
+    """Call a script's main: bad input ends in one sentence and status 2, Ctrl-C in one and status 130."""
+    keep_freed_memory()
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("\nInterrupted. What was finished is kept; the same command carries on.", file=sys.stderr)
+        sys.exit(130)
+
+
+def add_common_flags(parser, default_dataset):
+    """The flags that train.py and eval.py share."""
+    parser.add_argument("--dataset", nargs="+", default=default_dataset, help="names; toy = the eight miniature sets")
+    parser.add_argument("--data-root", help="folder of the real benchmarks, in CoOp's layout")
+    parser.add_argument("--hp", nargs="+", default=[], metavar="NAME=VALUE", help="the method's own options")
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder of results and prompts (default: runs)")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    parser.add_argument("--workers", type=int, default=0, help="processes that read pictures (default: 0, none)")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("prompts", nargs="*", type=Path, help="prompt files written by train.py; none: zero-shot CLIP")
+    parser.add_argument("--method", default="zero_shot", help="without a prompt file (default: zero_shot)")
+    parser.add_argument("--model", help="tiny, ViT-B/16, ... or a path (default: the prompt's, else tiny)")
+    parser.add_argument("--classes", default="all", choices=("all", "base", "new"))
+    parser.add_argument("--variance", action="store_true", help="also print Var_v and Var_t (UPT Eqs. 6 to 8)")
+    add_common_flags(parser, default_dataset=None)
+    flags = parser.parse_args()
+    device = choose_device(flags.device)
+
+    clips = {}
+    for path in flags.prompts or [None]:
+        prompt = load_prompt(path) if path else None
+        model = flags.model or (prompt["model"] if prompt else "tiny")
+        if model not in clips:
+            clips[model] = load_clip(model, device)
+        clip = clips[model]
+        for name in expand(flags.dataset or [prompt["dataset"] if prompt else "toy"]):
+            start = time.time()
+            dataset = split_classes(load_dataset(name, flags.data_root), flags.classes)
+            if prompt:
+                method = build_method(prompt, clip, dataset)
+            else:
+                method = make_method(flags.method, clip, dataset, hyperparameters(flags.hp))
+                if learned_parameters(method):
+                    raise ValueError(f"{flags.method} has to be learned first: give its prompt file.")
+            accuracy = evaluate(method, dataset.test, device, flags.workers)
+            prompt_or_not = prompt or dict(method=flags.method, options=hyperparameters(flags.hp))
+            row = {k: v for k, v in prompt_or_not.items() if k not in ("learned", "classnames", "version")}
+            if prompt:
+                row |= dict(trained_on=prompt["dataset"], trained_classes=prompt["classes"])
+            row |= dict(model=clip.name, sha256=clip.sha256, dataset=name, classes=flags.classes)
+            record(flags.out / "results.jsonl", **row, accuracy=accuracy, seconds=round(time.time() - start, 1))
+            label = path.parent if path else flags.method
+            line = f"{name:20} {flags.classes:4} {len(dataset.classnames):5} classes  {accuracy:6.2f} %  {label}"
+            if flags.variance:
+                features, labels = image_features(method, dataset.test, device, flags.workers)
+                weights = method.weights if hasattr(method, "weights") else method.class_weights()
+                var_v, var_t = intra_class_variance(features, labels), inter_class_variance(weights)
+                line += f"  Var_v {var_v:.4f}  Var_t {var_t:.4f}"
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,86 @@
+"""Zero-shot CLIP: the baseline that every prompt method starts from.
+
+Radford et al., "Learning Transferable Visual Models From Natural Language Supervision",
+ICML 2021, arXiv:2103.00020, Sec. 3.1; written as Eq. (1) in CoOp (arXiv:2109.01134) and in
+UPT (arXiv:2210.07225).
+
+A class is described by a hand-written sentence with its name filled in. The text tower turns the
+sentence into a vector w, and a picture gets the class whose w has the largest cosine with the
+picture's feature f. Several sentences for each class can be averaged into one w (ensembling).
+
+| Eq.      | paper            | code                | shape      |
+| -------- | ---------------- | ------------------- | ---------- |
+| CoOp (1) | f (UPT: z)       | image_features      | [B, E]     |
+| CoOp (1) | w_i              | weights[i]          | [K, E]     |
+| CoOp (1) | tau              | 1 / logit_scale.exp | a number   |
+| CoOp (1) | p(y = i given x) | softmax of logits   | [B, K]     |
+
+Differs from the paper / the published code: none known. (The papers name tau = 100 in places; it is
+logit_scale.exp() = 1 / tau that is 100.)
+
+    python train.py --method zero_shot --dataset toy
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from clip_min.data import readable_names
+
+PAPER = TINY = None  # nothing to train
+
+# The seven templates that CLIP's authors selected on ImageNet (CoOp, Sec. 4.2 "prompt ensembling").
+ENSEMBLE = (
+    "itap of a {}.",
+    "a bad photo of the {}.",
+    "a origami {}.",
+    "a photo of the large {}.",
+    "a {} in a video game.",
+    "art of the {}.",
+    "a photo of the small {}.",
+)
+
+
+class ZeroShot(nn.Module):
+    """CLIP with hand-written prompts; nothing is learned.
+
+    template: the data set's own, with {} for the class name.
+    templates: "dataset" uses that one; "ensemble" averages it with the seven above (ImageNet's own,
+    "a photo of a {}.", is left out there, as published).
+    """
+
+    def __init__(self, clip, classnames, template="a photo of a {}.", templates="dataset"):
+        super().__init__()
+        if templates not in ("dataset", "ensemble"):
+            raise ValueError(f'templates must be "dataset" or "ensemble", not {templates!r}.')
+        self.clip = clip
+        self.templates = [template]
+        if templates == "ensemble":
+            self.templates = [*ENSEMBLE, template]
+        self.set_classes(classnames)
+
+    def encode_image(self, images):
+        """images [B, 3, H, W] → f [B, E], not normalised."""
+        return self.clip.encode_image(images)
+
+    def set_classes(self, classnames):
+        """K class names → w, kept as `weights` [K, E] of length 1."""
+        names = readable_names(classnames)
+        with torch.no_grad():
+            weights = [self.text_features([t.format(name) for name in names]) for t in self.templates]
+            self.weights = F.normalize(torch.stack(weights).mean(dim=0), dim=-1)  # [T, K, E] → [K, E]
+
+    def text_features(self, texts):
+        """K texts → features [K, E] of length 1."""
+        clip = self.clip
+        tokens = clip.tokenizer(texts, clip.context_length).to(clip.positional_embedding.device)  # [K, L]
+        return F.normalize(clip.encode_text(tokens), dim=-1)
+
+    def classify(self, image_features):
+        """f [B, E] → logits [B, K], whose softmax is p(y|x)."""
+        # CoOp Eq. (1), UPT Eq. (1): p(y=i|x) = exp(cos(w_i, f)/tau) / sum_j exp(cos(w_j, f)/tau)
+        return self.clip.logit_scale.exp() * F.normalize(image_features, dim=-1) @ self.weights.T
+
+    def forward(self, images):
+        """images [B, 3, H, W] → logits [B, K]."""
+        return self.classify(self.encode_image(images))

@@ -1,0 +1,213 @@
+"""Learns prompts from a few pictures per class and evaluates them beside zero-shot CLIP.
+
+    python train.py --method upt                                       tiny CLIP, miniature world
+    python train.py --method upt --dataset toy --shots 1 4 16 --seed 1 2 3
+    python train.py --method upt --dataset eurosat --data-root DATA --model ViT-B/16
+
+Several values to one flag run their product; what results.jsonl already holds is skipped, and an
+interrupted run goes on where it stopped. Each run leaves runs/<data set>/<model>/<method>/<setting>/prompt.pt
+and one line in runs/results.jsonl; eval.py reads the prompt. Recipes (learning rate, epochs, ...) are
+those of the method's paper, or, for the tiny CLIP, the ones that stand beside them in prompts/.
+
+Schedule and augmentation follow the code published with CoOp (arXiv:2109.01134, Sec. 4.1): SGD with
+momentum 0.9 and weight decay 5e-4, cosine learning rate, one epoch of warm-up, random crops and flips.
+"""
+
+import argparse
+import dataclasses
+import itertools
+import json
+import math
+import time
+import zlib
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch.utils.data import DataLoader
+
+import clip_min
+from clip_min import load_clip
+from clip_min.data import PictureSet, few_shot, load_dataset, split_classes
+from clip_min.files import save_tensors
+from eval import add_common_flags, choose_device, evaluate, expand, hyperparameters, learned_parameters, make_method
+from eval import nearest, record, run
+from prompts import FILES, METHODS
+
+WARM_UP_LR = 1e-5  # of the first epoch
+SAVE_EVERY = 30  # seconds between two saves of an unfinished run
+
+
+def learning_rate(lr, epoch, epochs):
+    """The rate of one epoch: 1e-5 in the first, then along a cosine that starts at lr and never reaches 0.
+
+    >>> [round(learning_rate(0.002, epoch, 4), 6) for epoch in range(4)]
+    [1e-05, 0.002, 0.001707, 0.001]
+    """
+    return WARM_UP_LR if epoch == 0 else lr * (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
+
+
+def train(method, items, setting, recipe, device, progress, workers):
+    """Learn the method's prompts on the items. Returns the seconds it took.
+
+    setting: identifies the run (its seed decides order, crops and dropout of every epoch). progress:
+    the file that an interrupted run goes on from; removed at the end.
+    """
+    epochs, batch_size, seed = setting["epochs"], setting["batch_size"], setting["seed"]
+    pictures = PictureSet(items, method.clip.image_size, True, seed, keep=True, scale=recipe["crop_scale"])
+    parameters = learned_parameters(method)
+    optimiser = torch.optim.SGD(parameters.values(), setting["lr"], momentum=0.9, weight_decay=5e-4)
+    first, seconds = 0, 0.0
+    if progress.exists():
+        state = torch.load(progress, map_location=device, weights_only=True)
+        for name, parameter in parameters.items():
+            parameter.data.copy_(state["learned"][name])
+        optimiser.load_state_dict(state["optimiser"])
+        first, seconds = state["epoch"], state["seconds"]
+        print(f"  goes on from epoch {first}")
+    start = saved = time.time()
+    for epoch in range(first, epochs):
+        torch.manual_seed(zlib.crc32(f"{seed} {epoch}".encode()))  # so that any epoch can be the first after a stop
+        pictures.set_epoch(epoch)
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(setting["lr"], epoch, epochs)
+        # A last batch that is not full is dropped, unless it is the only one.
+        loader = DataLoader(pictures, batch_size, True, drop_last=len(items) >= batch_size, num_workers=workers)
+        method.train()
+        method.clip.eval()  # frozen: the running means of a ResNet must not move
+        losses, hits, seen = [], 0, 0
+        for images, labels in loader:
+            images, labels = images.to(device), labels.to(device)
+            logits = method(images)  # [B, K]
+            loss = F.cross_entropy(logits, labels)
+            if not loss.isfinite():
+                raise ValueError(f"The loss is {loss.item()} in epoch {epoch}: lower --lr.")
+            optimiser.zero_grad()
+            loss.backward()
+            if recipe["max_norm"]:
+                torch.nn.utils.clip_grad_norm_(parameters.values(), recipe["max_norm"])
+            optimiser.step()
+            losses.append(loss.item())
+            hits += (logits.argmax(dim=-1) == labels).sum().item()
+            seen += len(labels)
+        now = time.time()
+        if epoch % max(1, epochs // 5) == 0 or epoch + 1 == epochs:
+            left = (now - start) / (epoch + 1 - first) * (epochs - epoch - 1)
+            rate = optimiser.param_groups[0]["lr"]
+            print(f"  epoch {epoch + 1:3}/{epochs}  loss {np.mean(losses):6.3f}  accuracy {100 * hits / seen:5.1f} %"
+                  f"  lr {rate:.5f}  {left:4.0f} s left", flush=True)  # fmt: skip
+        if now - saved > SAVE_EVERY and epoch + 1 < epochs:
+            learned = {name: p.detach() for name, p in parameters.items()}
+            content = dict(learned=learned, optimiser=optimiser.state_dict(), epoch=epoch + 1)
+            save_tensors(progress, content | dict(seconds=seconds + now - start))
+            saved = now
+    return seconds + time.time() - start
+
+
+def read_results(path):
+    """results.jsonl → the list of its rows; a line that a kill cut short is passed over."""
+    rows = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return rows
+
+
+def find_result(rows, identity):
+    """The last row with these values, or None."""
+    return next((row for row in reversed(rows) if identity.items() <= row.items()), None)
+
+
+def make_setting(name, clip, dataset, shots, seed, flags):
+    """What identifies one run, and the recipe it follows: the flags where given, else the method's file."""
+    recipe = FILES[name].TINY if clip.name == "tiny" else FILES[name].PAPER
+    overrides = {k: v for k in ("lr", "epochs", "batch_size") if (v := getattr(flags, k)) is not None}
+    options = hyperparameters(flags.hp)
+    setting = dict(method=name, options=recipe["options"] | options, model=clip.name, sha256=clip.sha256)
+    setting |= dict(dataset=dataset, classes=flags.classes, shots=shots, seed=seed)
+    fewest = min((s for s in recipe["epochs"] if s >= shots), default=max(recipe["epochs"]))
+    setting |= dict(lr=recipe["lr"], epochs=recipe["epochs"][fewest], batch_size=recipe["batch_size"]) | overrides
+    words = [f"shots{shots}", f"seed{seed}"] + ([flags.classes] if flags.classes != "all" else [])
+    words += [f"{key}={value}" for key, value in (options | overrides).items()]
+    model = clip.name.replace("/", "-")
+    return setting, recipe, flags.out / dataset / model / name / "-".join(words).replace("/", "-")
+
+
+def learn_and_evaluate(name, clip, dataset, shots, seed, flags, device, rows):
+    """One run: its accuracy in per cent, learned now or found in the results."""
+    setting, recipe, folder = make_setting(name, clip, dataset.name, shots, seed, flags)
+    found = find_result(rows, setting)
+    if found and (folder / "prompt.pt").exists():
+        print(f"{name}, seed {seed}: {found['accuracy']:.2f} % (already in {flags.out / 'results.jsonl'})")
+        return found["accuracy"]
+    train_items, val_items = few_shot(dataset, shots, seed)
+    chosen = split_classes(dataclasses.replace(dataset, train=train_items, val=val_items), flags.classes)
+    torch.manual_seed(seed)
+    method = make_method(name, clip, chosen, setting["options"]).to(device)
+    count = sum(p.numel() for p in learned_parameters(method).values())
+    print(f"{name}, seed {seed}: {len(chosen.train)} pictures, {count:,} learned parameters")
+    progress = folder / "progress.pt"
+    seconds = train(method, chosen.train, setting, recipe, device, progress, flags.workers)
+    accuracy = evaluate(method, chosen.test, device, flags.workers)
+    learned = {n: p.detach().cpu() for n, p in learned_parameters(method).items()}
+    prompt = setting | dict(learned=learned, classnames=chosen.classnames, version=clip_min.__version__)
+    save_tensors(folder / "prompt.pt", prompt)
+    record(flags.out / "results.jsonl", **setting, accuracy=accuracy, trainable_parameters=count,
+           seconds=round(seconds, 1), device=str(device))  # fmt: skip
+    progress.unlink(missing_ok=True)
+    print(f"  test accuracy {accuracy:.2f} % on {len(chosen.test):,} pictures, {seconds:.0f} s, {folder / 'prompt.pt'}")
+    return accuracy
+
+
+def zero_shot_accuracy(clip, dataset, flags, device, rows):
+    """Accuracy of zero-shot CLIP on the same test pictures, now or found in the results."""
+    setting = dict(method="zero_shot", options={}, model=clip.name, sha256=clip.sha256, dataset=dataset.name)
+    setting |= dict(classes=flags.classes, shots=0, seed=0, epochs=0)
+    found = find_result(rows, setting)
+    if found:
+        return found["accuracy"]
+    start = time.time()
+    chosen = split_classes(dataset, flags.classes)
+    accuracy = evaluate(make_method("zero_shot", clip, chosen, {}), chosen.test, device, flags.workers)
+    seconds = round(time.time() - start, 1)
+    record(flags.out / "results.jsonl", **setting, accuracy=accuracy, trainable_parameters=0, seconds=seconds)
+    return accuracy
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--method", nargs="+", default=["upt"], help=f"of {', '.join(METHODS)} (default: upt)")
+    parser.add_argument("--model", nargs="+", default=["tiny"], help="tiny, ViT-B/16, ... or a path (default: tiny)")
+    parser.add_argument("--shots", nargs="+", type=int, default=[16], help="pictures per class (default: 16)")
+    parser.add_argument("--seed", nargs="+", type=int, default=[1], help="(default: 1)")
+    parser.add_argument("--classes", default="all", choices=("all", "base", "new"), help="(default: all)")
+    parser.add_argument("--lr", type=float, help="learning rate (default: the method's recipe)")
+    parser.add_argument("--epochs", type=int, help="(default: the method's recipe)")
+    parser.add_argument("--batch-size", type=int, help="(default: the method's recipe)")
+    add_common_flags(parser, default_dataset=["toy-satellite"])
+    flags = parser.parse_args()
+    device = choose_device(flags.device)
+    methods = [nearest(name, METHODS, "method") for name in flags.method]
+    if min(flags.shots) < 1:
+        raise ValueError(f"--shots must be at least 1, not {min(flags.shots)}.")
+    datasets = [load_dataset(name, flags.data_root) for name in expand(flags.dataset)]
+    for model in flags.model:
+        clip = load_clip(model, device)
+        for dataset, shots in itertools.product(datasets, flags.shots):
+            rows = read_results(flags.out / "results.jsonl")
+            zero_shot = zero_shot_accuracy(clip, dataset, flags, device, rows)
+            print(f"\n{dataset.name}, {clip.name} CLIP, {shots} shots, {flags.classes} classes")
+            summary = [f"  {'zero-shot':12} {zero_shot:6.2f} %"]
+            for name in methods:
+                if name == "zero_shot":
+                    continue
+                runs = [learn_and_evaluate(name, clip, dataset, shots, s, flags, device, rows) for s in flags.seed]
+                spread = f" ± {np.std(runs):.2f} over {len(runs)} seeds" if len(runs) > 1 else ""
+                summary.append(f"  {name:12} {np.mean(runs):6.2f} %{spread}  ({np.mean(runs) - zero_shot:+.2f})")
+            print("\n".join(summary), flush=True)
+
+
+if __name__ == "__main__":
+    run(main)
