@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from clip_min.allocator import keep_freed_memory
+from clip_min.files import save_tensors
 from clip_min.model import CLIP, VisionTransformer
 from clip_min.preprocess import MEAN, STD
 from clip_min.tokenizer import Tokenizer, learn_merges, save_merges
@@ -28,6 +29,7 @@ from clip_min.world.captions import caption, web_picture
 
 WIDTH, LAYERS, PATCH, EMBED, CONTEXT = 128, 4, 8, 128, 32
 MERGES = 1200
+SAVE_EVERY = 500  # steps
 BATCHES = ((0.15, 64), (0.45, 128), (1.0, 256))  # up to this share of the pairs, batches of this size
 
 
@@ -103,13 +105,6 @@ def batches(pairs, pool, seed):
         order, done = order[size:], done + size
 
 
-def save(content, path):
-    """torch.save to a temporary name, then rename: a kill leaves the old file or the new one."""
-    temporary = path.with_name(path.name + ".part")
-    torch.save(content, temporary)
-    temporary.replace(path)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder for tiny.pt, merges.txt, progress and log")
@@ -174,9 +169,9 @@ def main():
                 print(json.dumps(line), file=log)
             print(json.dumps(line), flush=True)
             losses = []
-        if (step + 1) % 500 == 0 or step + 1 == len(schedule):
-            save(dict(clip=clip.state_dict(), optimiser=optimiser.state_dict(), step=step + 1), progress)
-            save({name: tensor.half() for name, tensor in clip.state_dict().items()}, flags.out / "tiny.pt")
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == len(schedule):
+            save_tensors(progress, dict(clip=clip.state_dict(), optimiser=optimiser.state_dict(), step=step + 1))
+            save_tensors(flags.out / "tiny.pt", {name: tensor.half() for name, tensor in clip.state_dict().items()})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,11 @@
+"""The miniature world: what a laptop has instead of the web and the benchmarks.
+
+    canvas.py, pen.py    sizes, colours, and shapes in the unit square
+    objects.py, vehicles.py, flowers.py, actions.py, glyphs.py     things, drawn on a background
+    textures.py, satellite.py, scenes.py                           pictures that fill the frame
+    drawing.py           a picture: background, things, filters
+    captions.py          captions as the web might write them, and the pictures they belong to
+    benchmarks.py        eight miniature benchmarks, and four shifted versions of the first
+    sheet.py             a contact sheet of them all
+    tiny.pt, merges.txt  the CLIP that was pre-trained on it (clip_min/pretrain.py), and its vocabulary
+"""
