@@ -1,7 +1,6 @@
-"""
-Data sets: which picture belongs to which class, and the protocols that choose among them.
+"""Data sets: which picture belongs to which class, and the protocols that choose among them.
 
-    load_dataset -> Dataset -> few_shot -> split_classes -> PictureSet -> (tensor, label)
+    load_dataset → Dataset → few_shot → split_classes → PictureSet → (tensor, label)
 
 The benchmarks are read in the layout that KaiyangZhou/CoOp prescribes (its DATASETS.md): a root folder with
 one folder for each data set, which holds the pictures and a split file `split_zhou_*.json` of the form
@@ -46,8 +45,7 @@ class Item(NamedTuple):
 
 @dataclasses.dataclass
 class Dataset:
-    """
-    A data set of K classes.
+    """A data set of K classes.
 
     `classnames[label]` is the name of a class; `templates` are hand-crafted prompts in which "{}" stands
     for it; `train`, `val` and `test` are lists of Item.
@@ -89,8 +87,7 @@ NOT_YET = ("imagenet", "fgvc_aircraft", "imagenetv2", "imagenet_sketch", "imagen
 
 
 def load_dataset(name, root=None):
-    """
-    A data set's name, and the folder that holds the benchmarks' folders -> Dataset.
+    """A data set's name, and the folder that holds the benchmarks' folders → Dataset.
 
     The miniature sets ("toy-...") need no root. Paths in the result are absolute.
     Raises ValueError, saying what to do, for an unknown name, a missing root, folder, split file or
@@ -119,7 +116,7 @@ def unknown_name(name, known):
 
 
 def load_benchmark(name, root):
-    """A key of BENCHMARKS and the root folder -> Dataset; errors as in `load_dataset`."""
+    """A key of BENCHMARKS and the root folder → Dataset; errors as in `load_dataset`."""
     benchmark = BENCHMARKS[name]
     root = os.path.abspath(os.path.expanduser(root))
     folder = os.path.join(root, benchmark.folder)
@@ -140,8 +137,7 @@ def load_benchmark(name, root):
 
 
 def read_split(split_file):
-    """
-    A split file -> {"train": rows, "val": rows, "test": rows}, each row [path, label, class name].
+    """A split file → {"train": rows, "val": rows, "test": rows}, each row [path, label, class name].
 
     Raises ValueError when it is missing, no JSON, not of this form, or a path leaves the picture folder.
     """
@@ -173,8 +169,7 @@ def read_split(split_file):
 
 
 def find_classnames(parts, split_file):
-    """
-    The rows of a split file -> the K class names in the order of their labels.
+    """The rows of a split file → the K class names in the order of their labels.
 
     Raises ValueError for a label with two names, for labels other than 0 to K-1, and for K < 2.
     """
@@ -196,8 +191,7 @@ def find_classnames(parts, split_file):
 
 
 def check_pictures(items, split_file):
-    """
-    Raises ValueError if a picture is missing: names the first one, and counts them all.
+    """Raises ValueError if a picture is missing: names the first one, and counts them all.
 
     Each folder is listed once: asking for every single file is slow, above all on a network drive.
     """
@@ -219,8 +213,7 @@ def check_pictures(items, split_file):
 
 
 def readable_names(classnames):
-    """
-    K class names as they stand in a prompt: underscores become spaces, outer spaces go.
+    """K class names as they stand in a prompt: underscores become spaces, outer spaces go.
 
     Raises ValueError for fewer than two classes and for an empty name.
 
@@ -236,8 +229,7 @@ def readable_names(classnames):
 
 
 def few_shot(dataset, shots, seed):
-    """
-    A Dataset, the number of pictures per class, and a seed -> (train items, val items).
+    """A Dataset, the number of pictures per class, and a seed → (train items, val items).
 
     The sample of CoOp's published experiments, picture for picture: classes in order of first appearance,
     `shots` of each without replacement from `train`, then min(shots, 4) of each from `val`, all from one
@@ -282,8 +274,7 @@ def warn_of_small_classes(dataset, part, shots):
 
 
 def split_classes(dataset, which):
-    """
-    A Dataset of K classes and "base", "new" or "all" -> a Dataset of those classes.
+    """A Dataset of K classes and "base", "new" or "all" → a Dataset of those classes.
 
     "base" holds the first ceil(K/2) labels, "new" the rest, relabelled from 0; "all" is the dataset
     itself. Draw the few shots first (see the top of this file): drawn afterwards they would differ.
@@ -312,7 +303,7 @@ def split_classes(dataset, which):
 
 
 def open_picture(path):
-    """An Item's path -> its RGB picture: "toy-..." is drawn, the rest read (errors: `read_picture`)."""
+    """An Item's path → its RGB picture: "toy-..." is drawn, the rest read (errors: `read_picture`)."""
     if path.startswith("toy-"):
         from clip_min.world import benchmarks
         return benchmarks.draw(path)
@@ -320,8 +311,7 @@ def open_picture(path):
 
 
 class PictureSet(torch.utils.data.Dataset):
-    """
-    A list of Items -> pairs (FloatTensor [3, size, size], label), for torch's DataLoader.
+    """A list of Items → pairs (FloatTensor [3, size, size], label), for torch's DataLoader.
 
     As CLIP sees them in evaluation, or, if `augmented`, cropped and mirrored at random: the same in
     every run for the same (seed, epoch, index). Call `set_epoch` before each pass over the data.

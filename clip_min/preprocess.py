@@ -1,7 +1,6 @@
-"""
-From a picture file to the tensor that CLIP's image tower reads.
+"""From a picture file to the tensor that CLIP's image tower reads.
 
-    file -> read_picture -> RGB picture -> preprocess (evaluation) or augment (training) -> [3, size, size]
+    file → read_picture → RGB picture → preprocess (evaluation) or augment (training) → [3, size, size]
 
 `preprocess` gives what openai/CLIP's own transform gives, and `augment` is the random cropping and mirroring
 of CoOp's released configuration (the paper names none), with Pillow and NumPy instead of torchvision.
@@ -34,8 +33,7 @@ MAX_ELONGATION = 1000  # longer side / shorter side: a strip beyond this would b
 
 
 def to_rgb(image):
-    """
-    A Pillow picture of any mode -> the same picture in mode "RGB", 8 bits a channel.
+    """A Pillow picture of any mode → the same picture in mode "RGB", 8 bits a channel.
 
     16-bit grey (modes "I;16..." and "I") is divided by 257, so that 65,535 becomes 255.
     """
@@ -46,8 +44,7 @@ def to_rgb(image):
 
 
 def read_picture(path):
-    """
-    A picture file -> a Pillow picture in mode "RGB", turned as its EXIF orientation says.
+    """A picture file → a Pillow picture in mode "RGB", turned as its EXIF orientation says.
 
     Raises ValueError, naming the file, when it is missing, empty, cut short, no picture, or so large
     that Pillow takes it for a decompression bomb (about 179 million pixels).
@@ -65,8 +62,7 @@ def read_picture(path):
 
 
 def to_tensor(image):
-    """
-    An RGB picture of H rows and W columns -> normalised FloatTensor [3, H, W].
+    """An RGB picture of H rows and W columns → normalised FloatTensor [3, H, W].
 
     x = (pixel / 255 - MEAN) / STD for each channel (openai/CLIP, `_transform`).
     """
@@ -78,8 +74,7 @@ def to_tensor(image):
 
 
 def preprocess(image, size):
-    """
-    A Pillow picture -> FloatTensor [3, size, size], the way CLIP sees pictures in evaluation.
+    """A Pillow picture → FloatTensor [3, size, size], the way CLIP sees pictures in evaluation.
 
     The shorter side is resized to `size` pixels (bicubic), the middle square is cut out, and the colours
     are normalised. Raises ValueError for a strip more than 1,000 times as long as wide.
@@ -102,8 +97,7 @@ def preprocess(image, size):
 
 
 def resized_crop(image, top, left, height, width, size):
-    """
-    The `height` x `width` pixels whose upper left corner is (`top`, `left`) -> a picture of size x size.
+    """The `height` x `width` pixels whose upper left corner is (`top`, `left`) → a picture of size x size.
 
     Bicubic; pixels outside the crop have no influence. Source: torchvision's `resized_crop`.
     """
@@ -116,8 +110,7 @@ def uniform(low, high, generator):
 
 
 def random_crop_box(height, width, generator, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3)):
-    """
-    Where to crop a picture of `height` x `width` pixels -> (top, left, crop height, crop width).
+    """Where to crop a picture of `height` x `width` pixels → (top, left, crop height, crop width).
 
     The crop covers a share of the area drawn from `scale`; its width / height is drawn from `ratio`, evenly
     on a log scale, so that 3:4 is as likely as 4:3. After ten draws that do not fit in the picture, the
@@ -138,8 +131,7 @@ def random_crop_box(height, width, generator, scale=(0.08, 1.0), ratio=(3 / 4, 4
 
 
 def augment(image, size, generator, scale=(0.08, 1.0), flip=True):
-    """
-    A Pillow picture -> FloatTensor [3, size, size] of a random crop of it, mirrored half of the time.
+    """A Pillow picture → FloatTensor [3, size, size] of a random crop of it, mirrored half of the time.
 
     Everything random comes from `generator` (a torch.Generator): equal seeds, equal tensors.
     `scale` is the share of the area that a crop keeps; `flip=False` never mirrors (for pictures in which

@@ -186,8 +186,8 @@ def find_openai_merges() -> Path | None:
 class Tokenizer:
     """Turn texts into ids and back, with the merges of one file (Radford et al. 2021, Sec. 2.4).
 
-    Attributes: `vocab_size`; `sot` and `eot`, the ids of [SOS] and [EOS]; `encoder`, symbol -> id;
-    `decoder`, id -> symbol. As in OpenAI's code, "<|endoftext|>" inside a text becomes the id `eot`.
+    Attributes: `vocab_size`; `sot` and `eot`, the ids of [SOS] and [EOS]; `encoder`, symbol → id;
+    `decoder`, id → symbol. As in OpenAI's code, "<|endoftext|>" inside a text becomes the id `eot`.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "merges.txt"
@@ -212,7 +212,7 @@ class Tokenizer:
         self.cache = {SOT: [self.sot], EOT: [self.eot]}  # word -> ids; captions repeat their words
 
     def encode(self, text: str) -> list[int]:
-        """Text -> its ids, without [SOS], [EOS] and padding."""
+        """Text → its ids, without [SOS], [EOS] and padding."""
         ids = []
         for word in split_words(text):
             if word not in self.cache:
@@ -221,7 +221,7 @@ class Tokenizer:
         return ids
 
     def merge(self, word: str) -> list[str]:
-        """Word -> symbols: apply the earliest learned merge until none fits (Sennrich et al., Sec. 3.2)."""
+        """Word → symbols: apply the earliest learned merge until none fits (Sennrich et al., Sec. 3.2)."""
         symbols = to_symbols(word)
         while len(symbols) > 1:
             best = min(zip(symbols, symbols[1:]), key=lambda pair: self.rank.get(pair, len(self.rank)))
@@ -231,13 +231,13 @@ class Tokenizer:
         return symbols
 
     def decode(self, ids: list[int]) -> str:
-        """Ids -> text: a space after each word, and U+FFFD where the bytes are no valid UTF-8."""
+        """Ids → text: a space after each word, and U+FFFD where the bytes are no valid UTF-8."""
         symbols = [self.decoder[int(i)] for i in ids]
         data = bytes(BYTE_OF_CHAR[char] for symbol in symbols for char in symbol)
         return data.decode("utf-8", errors="replace").replace(END_OF_WORD, " ")
 
     def __call__(self, texts: str | list[str], context_length=77, truncate=False) -> torch.LongTensor:
-        """N texts -> ids [N, context_length]: [SOS], the text, [EOS], then zeros. A single text gives N = 1.
+        """N texts → ids [N, context_length]: [SOS], the text, [EOS], then zeros. A single text gives N = 1.
 
         Raises ValueError if a text needs more than `context_length` ids; with `truncate` it is cut
         instead, and [EOS] stays its last id.

@@ -22,7 +22,7 @@ def test_the_loss_is_the_mean_of_both_cross_entropies_written_out():
 
 
 def test_each_pass_over_the_pool_sees_every_picture_once():
-    seen = torch.cat(list(pretrain.batches(pairs=3000, pool=1000, seed=0)))
+    seen = torch.cat(list(pretrain.batches(3000, 1000, 0, pretrain.BATCHES)))
     assert all(len(set(part.tolist())) == 1000 for part in seen[:3000].split(1000))
 
 

@@ -28,21 +28,18 @@ class World:
 
 def shifted(stands_for, **style):
     """A version of the objects that is only tested on, in another style."""
-    return World(stands_for, "objects", "a photo of a {}.", Style(**style), splits=("test",))
+    return World(stands_for, "objects", "a photo of a {}.", Style(**LARGE | style), splits=("test",))
 
 
+LARGE = dict(size=(0.7, 1.0), counts=(1, 0, 0))  # one thing that nearly fills the picture
 WORLDS = {
     "toy-objects": World(
-        "ImageNet", "objects", "a photo of a {}.",
-        Style(size=(0.45, 0.9), tilt=20, filters=(("grain", 0.4), ("blur", 0.3))),
+        "ImageNet", "objects", "a photo of a {}.", Style(**LARGE, tilt=10, filters=(("grain", 0.3), ("blur", 0.2)))
     ),
-    "toy-textures": World(
-        "DTD", "textures", "{} texture.",
-        Style(tilt=45, filters=(("blur", 0.3), ("pale", 0.3), ("grain", 0.3))),
-    ),
+    "toy-textures": World("DTD", "textures", "{} texture.", Style(tilt=20, filters=(("pale", 0.3), ("grain", 0.3)))),
     "toy-flowers": World(
         "Flowers102", "flowers", "a photo of a {}, a type of flower.",
-        Style(backgrounds=("plain", "gradient"), size=(0.6, 1.0), counts=(1, 0, 0), usual_colour=0.3, filters=(("blur", 0.2),)),
+        Style(**LARGE, backgrounds=("plain", "gradient"), usual_colour=0.3, filters=(("blur", 0.2),)),
     ),
     "toy-satellite": World(
         "EuroSAT", "satellite", "a centered satellite photo of {}.",
@@ -53,23 +50,18 @@ WORLDS = {
         Style(filters=(("night", 0.4), ("old", 0.3), ("sunset", 0.4), ("fog", 0.2))),
     ),
     "toy-glyphs": World(
-        "FGVCAircraft", "glyphs", "a photo of the {}.",
-        Style(size=(0.6, 1.0), counts=(1, 0, 0), tilt=10, filters=(("grain", 0.3),)),
+        "FGVCAircraft", "glyphs", "a photo of the {}.", Style(**LARGE, backgrounds=("plain", "gradient"), tilt=5)
     ),
     "toy-actions": World(
-        "UCF101", "actions", "a photo of a person {}.",
-        Style(size=(0.7, 1.0), tilt=10, filters=(("grain", 0.3), ("pale", 0.3))),
+        "UCF101", "actions", "a photo of a person {}.", Style(**LARGE, tilt=5, filters=(("grain", 0.2), ("pale", 0.3)))
     ),
     "toy-vehicles": World(
-        "StanfordCars", "vehicles", "a photo of a {}.",
-        Style(size=(0.6, 1.0), counts=(1, 0, 0), tilt=10, filters=(("fog", 0.3), ("grain", 0.3))),
+        "StanfordCars", "vehicles", "a photo of a {}.", Style(**LARGE, tilt=5, filters=(("fog", 0.3), ("grain", 0.2)))
     ),
-    "toy-objects-v2": shifted(
-        "ImageNetV2", size=(0.4, 0.8), tilt=30, filters=(("grain", 0.5), ("blur", 0.5), ("pale", 0.2))
-    ),
-    "toy-objects-sketch": shifted("ImageNet-Sketch", counts=(1, 0, 0), size=(0.6, 0.95), filters=(("sketch", 1),)),
-    "toy-objects-a": shifted("ImageNet-A", size=(0.4, 0.8), tilt=20, filters=(("occluded", 1), ("grain", 0.4))),
-    "toy-objects-r": shifted("ImageNet-R", counts=(1, 0, 0), filters=(("poster", 0.5), ("old", 0.3), ("negative", 0.3))),
+    "toy-objects-v2": shifted("ImageNetV2", size=(0.55, 0.9), tilt=20, filters=(("grain", 0.4), ("blur", 0.4))),
+    "toy-objects-sketch": shifted("ImageNet-Sketch", backgrounds=("plain", "gradient"), filters=(("sketch", 1),)),
+    "toy-objects-a": shifted("ImageNet-A", tilt=10, filters=(("occluded", 1), ("grain", 0.3))),
+    "toy-objects-r": shifted("ImageNet-R", filters=(("poster", 0.5), ("old", 0.3), ("negative", 0.3))),
 }
 NAMES = tuple(WORLDS)
 EIGHT = tuple(name for name, world in WORLDS.items() if world.splits != ("test",))

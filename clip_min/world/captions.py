@@ -7,6 +7,7 @@ something for prompt learning to improve, as on the real web.
 """
 
 import random
+from dataclasses import replace
 
 from clip_min.world.drawing import BACKGROUNDS, KINDS, NUMBERS, Style, draw
 
@@ -33,6 +34,7 @@ WEB = Style(
         ("grain", 0.12),
     ),
 )
+CLOSE_UP = replace(WEB, size=(0.65, 1.0), counts=(1, 0, 0))  # the same web, one large thing in each picture
 FILTER_WORDS = {
     "old": ("old", "vintage"),
     "sunset": ("at sunset",),
@@ -124,8 +126,8 @@ def caption(facts, rng):
     return " ".join(words.replace(" ,", ",").split())
 
 
-def web_picture(seed, index):
+def web_picture(seed, index, style=WEB):
     """The picture with this number in the world of this seed, and its facts."""
     rng = random.Random(f"web {seed} {index}")
     kind, name = rng.choice(NAMES)
-    return draw(kind, name, WEB, rng)
+    return draw(kind, name, style, rng)
