@@ -14,6 +14,7 @@ import json
 import shlex
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import torch
@@ -44,7 +45,7 @@ def evaluate(method, items, device, workers=0):
     """Accuracy in per cent on the items. The class weights are computed once for all pictures."""
     method.eval()
     features, labels = image_features(method, items, device, workers)
-    return 100 * (method.classify(features).argmax(dim=-1) == labels).double().mean().item()
+    return 100 * (method.classify(features).argmax(dim=-1) == labels).float().mean().item()
 
 
 def learned_parameters(method):
@@ -125,14 +126,15 @@ def record(path, **row):
 
 def choose_device(name):
     """"auto" → the GPU if there is one."""
-    if name != "auto":
-        return torch.device(name)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    return torch.device(name)
 
 
 def run(main):
     """Call a script's main: bad input ends in one sentence and status 2, Ctrl-C in one and status 130."""
     keep_freed_memory()
+    warnings.formatwarning = lambda message, *_: f"note: {message}\n"
     try:
         main()
     except (ValueError, OSError) as error:

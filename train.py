@@ -54,7 +54,8 @@ def train(method, items, setting, recipe, device, progress, workers):
     the file that an interrupted run goes on from; removed at the end.
     """
     epochs, batch_size, seed = setting["epochs"], setting["batch_size"], setting["seed"]
-    pictures = PictureSet(items, method.clip.image_size, True, seed, keep=True, scale=recipe["crop_scale"])
+    crops = dict(scale=recipe["crop_scale"], flip=recipe["flip"])
+    pictures = PictureSet(items, method.clip.image_size, augmented=True, seed=seed, keep=True, **crops)
     parameters = learned_parameters(method)
     optimiser = torch.optim.SGD(parameters.values(), setting["lr"], momentum=0.9, weight_decay=5e-4)
     first, seconds = 0, 0.0

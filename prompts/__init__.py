@@ -10,8 +10,9 @@ A method is built from a frozen CLIP and class names, and every method answers t
 
 Beside its class, each file holds the training recipe of its paper, `PAPER`, and the one for the tiny
 CLIP, `TINY`. Both are dicts with keys lr, epochs (for each number of shots), batch_size,
-crop_scale (smallest and largest share of a picture that a training crop covers), max_norm (of the
-gradient; None: not clipped) and options (of the method). A method that learns nothing has PAPER = None.
+crop_scale (smallest and largest share of a picture that a training crop covers), flip (mirror half of
+the crops), max_norm (of the gradient; None: not clipped) and options (of the method). A method that
+learns nothing has PAPER = None.
 """
 
 from prompts import upt, zero_shot

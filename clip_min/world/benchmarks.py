@@ -34,33 +34,33 @@ def shifted(stands_for, **style):
 LARGE = dict(size=(0.7, 1.0), counts=(1, 0, 0))  # one thing that nearly fills the picture
 WORLDS = {
     "toy-objects": World(
-        "ImageNet", "objects", "a photo of a {}.", Style(**LARGE, tilt=10, filters=(("grain", 0.3), ("blur", 0.2)))
+        "ImageNet", "objects", "a photo of a {}.", Style(**LARGE, tilt=20, filters=(("blur", 0.5), ("grain", 0.4)))
     ),
-    "toy-textures": World("DTD", "textures", "{} texture.", Style(tilt=20, filters=(("pale", 0.3), ("grain", 0.3)))),
+    "toy-textures": World("DTD", "textures", "{} texture.", Style(tilt=30, filters=(("fog", 0.7), ("blur", 0.3)))),
     "toy-flowers": World(
         "Flowers102", "flowers", "a photo of a {}, a type of flower.",
-        Style(**LARGE, backgrounds=("plain", "gradient"), usual_colour=0.3, filters=(("blur", 0.2),)),
+        Style(**LARGE, backgrounds=("plain", "gradient"), tilt=15, filters=(("blur", 0.4),)),
     ),
     "toy-satellite": World(
         "EuroSAT", "satellite", "a centered satellite photo of {}.",
-        Style(filters=(("infrared", 0.7), ("fog", 0.4), ("grain", 0.3))),
+        Style(filters=(("infrared", 0.8), ("fog", 0.4), ("grain", 0.3))),
     ),
     "toy-scenes": World(
         "SUN397", "scenes", "a photo of a {}.",
-        Style(filters=(("night", 0.4), ("old", 0.3), ("sunset", 0.4), ("fog", 0.2))),
+        Style(filters=(("night", 0.6), ("old", 0.4), ("sunset", 0.4), ("fog", 0.3))),
     ),
     "toy-glyphs": World(
-        "FGVCAircraft", "glyphs", "a photo of the {}.", Style(**LARGE, backgrounds=("plain", "gradient"), tilt=5)
+        "FGVCAircraft", "glyphs", "a photo of the {}.", Style(**LARGE, backgrounds=("plain", "gradient"), tilt=15, filters=(("fog", 0.5), ("blur", 0.3)))
     ),
     "toy-actions": World(
-        "UCF101", "actions", "a photo of a person {}.", Style(**LARGE, tilt=5, filters=(("grain", 0.2), ("pale", 0.3)))
+        "UCF101", "actions", "a photo of a person {}.", Style(**LARGE, tilt=10, filters=(("negative", 0.5), ("fog", 0.5)))
     ),
     "toy-vehicles": World(
-        "StanfordCars", "vehicles", "a photo of a {}.", Style(**LARGE, tilt=5, filters=(("fog", 0.3), ("grain", 0.2)))
+        "StanfordCars", "vehicles", "a photo of a {}.", Style(**LARGE, tilt=5, filters=(("fog", 0.8), ("grain", 0.3)))
     ),
     "toy-objects-v2": shifted("ImageNetV2", size=(0.55, 0.9), tilt=20, filters=(("grain", 0.4), ("blur", 0.4))),
     "toy-objects-sketch": shifted("ImageNet-Sketch", backgrounds=("plain", "gradient"), filters=(("sketch", 1),)),
-    "toy-objects-a": shifted("ImageNet-A", tilt=10, filters=(("occluded", 1), ("grain", 0.3))),
+    "toy-objects-a": shifted("ImageNet-A", tilt=10, filters=(("occluded", 0.7), ("grain", 0.2))),
     "toy-objects-r": shifted("ImageNet-R", filters=(("poster", 0.5), ("old", 0.3), ("negative", 0.3))),
 }
 NAMES = tuple(WORLDS)
