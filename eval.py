@@ -24,7 +24,7 @@ import clip_min
 from clip_min import load_clip
 from clip_min.allocator import keep_freed_memory
 from clip_min.data import PictureSet, load_dataset, split_classes
-from clip_min.files import append_line
+from clip_min.files import append_line, load_tensors
 from clip_min.world.benchmarks import EIGHT
 from prompts import METHODS
 from prompts.variance import inter_class_variance, intra_class_variance
@@ -55,13 +55,12 @@ def learned_parameters(method):
 
 def load_prompt(path):
     """A prompt file written by train.py → its dict. Raises ValueError if it is none."""
-    try:
-        prompt = torch.load(path, map_location="cpu", weights_only=True)
-        prompt["method"], prompt["learned"], prompt["sha256"]
-    except FileNotFoundError:
-        raise ValueError(f"There is no prompt file {path}.") from None
-    except Exception as error:  # a damaged or foreign file can fail in any way
-        raise ValueError(f"{path} is no prompt file of train.py, or it is damaged.") from error
+    if not path.exists():
+        raise ValueError(f"There is no prompt file {path}.")
+    prompt = load_tensors(path)
+    parts = {"method", "options", "learned", "model", "sha256", "dataset", "classes"}
+    if not isinstance(prompt, dict) or not parts <= prompt.keys() or prompt["method"] not in METHODS:
+        raise ValueError(f"{path} is no prompt file of train.py, or of another version of it.")
     return prompt
 
 
@@ -72,7 +71,7 @@ def build_method(prompt, clip, dataset):
             f"The prompt was learned on {prompt['model']} (SHA-256 {prompt['sha256'][:12]}...), but {clip.name} has "
             f"other weights ({clip.sha256[:12]}...): give --model the CLIP that it was learned on."
         )
-    method = METHODS[prompt["method"]](clip, dataset.classnames, dataset.templates[0], **prompt["options"])
+    method = make_method(prompt["method"], clip, dataset, prompt["options"])
     parameters = learned_parameters(method)
     if {n: p.shape for n, p in parameters.items()} != {n: t.shape for n, t in prompt["learned"].items()}:
         raise ValueError(f"The prompt file's tensors are not those of {prompt['method']} with these options.")
@@ -86,7 +85,7 @@ def nearest(word, known, what):
     """The word itself if it is known. Raises ValueError naming the nearest known ones otherwise."""
     if word in known:
         return word
-    near = difflib.get_close_matches(word, known)
+    near = difflib.get_close_matches(word.lower(), known)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     raise ValueError(f"There is no {what} {word!r}.{hint} Known: {', '.join(known)}.")
 
@@ -128,6 +127,8 @@ def choose_device(name):
     """"auto" → the GPU if there is one."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("There is no CUDA device, or this PyTorch cannot use it: give --device cpu.")
     return torch.device(name)
 
 

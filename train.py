@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader
 import clip_min
 from clip_min import load_clip
 from clip_min.data import PictureSet, few_shot, load_dataset, split_classes
-from clip_min.files import save_tensors
+from clip_min.files import load_tensors, save_tensors
 from eval import add_common_flags, choose_device, evaluate, expand, hyperparameters, learned_parameters, make_method
 from eval import nearest, record, run
 from prompts import FILES, METHODS
@@ -59,8 +59,8 @@ def train(method, items, setting, recipe, device, progress, workers):
     parameters = learned_parameters(method)
     optimiser = torch.optim.SGD(parameters.values(), setting["lr"], momentum=0.9, weight_decay=5e-4)
     first, seconds = 0, 0.0
-    if progress.exists():
-        state = torch.load(progress, map_location=device, weights_only=True)
+    state = load_tensors(progress) if progress.exists() else None
+    if state and state["setting"] == setting:
         for name, parameter in parameters.items():
             parameter.data.copy_(state["learned"][name])
         optimiser.load_state_dict(state["optimiser"])
@@ -99,8 +99,8 @@ def train(method, items, setting, recipe, device, progress, workers):
                   f"  lr {rate:.5f}  {left:4.0f} s left", flush=True)  # fmt: skip
         if now - saved > SAVE_EVERY and epoch + 1 < epochs:
             learned = {name: p.detach() for name, p in parameters.items()}
-            content = dict(learned=learned, optimiser=optimiser.state_dict(), epoch=epoch + 1)
-            save_tensors(progress, content | dict(seconds=seconds + now - start))
+            content = dict(setting=setting, learned=learned, optimiser=optimiser.state_dict())
+            save_tensors(progress, content | dict(epoch=epoch + 1, seconds=seconds + now - start))
             saved = now
     return seconds + time.time() - start
 
@@ -116,9 +116,10 @@ def read_results(path):
     return rows
 
 
-def find_result(rows, identity):
-    """The last row with these values, or None."""
-    return next((row for row in reversed(rows) if identity.items() <= row.items()), None)
+def find_result(rows, setting):
+    """The last row that train.py wrote with this setting, or None (eval.py's rows say where a prompt was trained)."""
+    fits = [row for row in rows if setting.items() <= row.items() and "trained_on" not in row]
+    return fits[-1] if fits else None
 
 
 def make_setting(name, clip, dataset, shots, seed, flags):
@@ -162,16 +163,16 @@ def learn_and_evaluate(name, clip, dataset, shots, seed, flags, device, rows):
     return accuracy
 
 
-def zero_shot_accuracy(clip, dataset, flags, device, rows):
+def zero_shot_accuracy(clip, dataset, options, flags, device, rows):
     """Accuracy of zero-shot CLIP on the same test pictures, now or found in the results."""
-    setting = dict(method="zero_shot", options={}, model=clip.name, sha256=clip.sha256, dataset=dataset.name)
+    setting = dict(method="zero_shot", options=options, model=clip.name, sha256=clip.sha256, dataset=dataset.name)
     setting |= dict(classes=flags.classes, shots=0, seed=0, epochs=0)
     found = find_result(rows, setting)
     if found:
         return found["accuracy"]
     start = time.time()
     chosen = split_classes(dataset, flags.classes)
-    accuracy = evaluate(make_method("zero_shot", clip, chosen, {}), chosen.test, device, flags.workers)
+    accuracy = evaluate(make_method("zero_shot", clip, chosen, options), chosen.test, device, flags.workers)
     seconds = round(time.time() - start, 1)
     record(flags.out / "results.jsonl", **setting, accuracy=accuracy, trainable_parameters=0, seconds=seconds)
     return accuracy
@@ -191,19 +192,26 @@ def main():
     flags = parser.parse_args()
     device = choose_device(flags.device)
     methods = [nearest(name, METHODS, "method") for name in flags.method]
-    if min(flags.shots) < 1:
-        raise ValueError(f"--shots must be at least 1, not {min(flags.shots)}.")
+    for name, values in (("shots", flags.shots), ("epochs", [flags.epochs]), ("batch-size", [flags.batch_size])):
+        for value in values:
+            if value is not None and value < 1:
+                raise ValueError(f"--{name} must be at least 1, not {value}.")
+    if flags.lr is not None and not 0 < flags.lr < math.inf:
+        raise ValueError(f"--lr must be a positive number, not {flags.lr}.")
+    options = hyperparameters(flags.hp)
     datasets = [load_dataset(name, flags.data_root) for name in expand(flags.dataset)]
+    methods = [name for name in methods if name != "zero_shot"]  # it has a row in any case
+    zero_shot_options = {} if methods else options
     for model in flags.model:
         clip = load_clip(model, device)
+        for name, dataset in itertools.product(methods or ["zero_shot"], datasets):
+            make_method(name, clip, dataset, options)  # refuses what cannot be before anything is computed
         for dataset, shots in itertools.product(datasets, flags.shots):
             rows = read_results(flags.out / "results.jsonl")
-            zero_shot = zero_shot_accuracy(clip, dataset, flags, device, rows)
+            zero_shot = zero_shot_accuracy(clip, dataset, zero_shot_options, flags, device, rows)
             print(f"\n{dataset.name}, {clip.name} CLIP, {shots} shots, {flags.classes} classes")
             summary = [f"  {'zero-shot':12} {zero_shot:6.2f} %"]
             for name in methods:
-                if name == "zero_shot":
-                    continue
                 runs = [learn_and_evaluate(name, clip, dataset, shots, s, flags, device, rows) for s in flags.seed]
                 spread = f" ± {np.std(runs):.2f} over {len(runs)} seeds" if len(runs) > 1 else ""
                 summary.append(f"  {name:12} {np.mean(runs):6.2f} %{spread}  ({np.mean(runs) - zero_shot:+.2f})")

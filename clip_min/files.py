@@ -29,6 +29,17 @@ def save_tensors(path, content):
     write_whole(path, buffer.getvalue())
 
 
+def load_tensors(path):
+    """What `save_tensors` wrote, on the CPU, without running code that a foreign file may bring.
+
+    Raises ValueError naming the file if it is damaged or holds anything but tensors and plain values.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged bytes can raise anything
+        raise ValueError(f"{path} is damaged or was not written by this project: remove it.") from error
+
+
 def append_line(path, line):
     """Add one line to a text file in a single write, so that two processes never mix their lines.
 

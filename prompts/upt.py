@@ -43,7 +43,8 @@ PAPER = dict(
 )
 # For the tiny CLIP, chosen on the validation pictures of six miniature sets (notes/world.md).
 TINY = dict(
-    lr=0.05, epochs={16: 20}, batch_size=32, crop_scale=(0.85, 1.0), flip=False, max_norm=5.0, options=dict(n_ctx=8),
+    lr=0.05, epochs={1: 20, 2: 20, 4: 20, 8: 20, 16: 20}, batch_size=32,
+    crop_scale=(0.85, 1.0), flip=False, max_norm=5.0, options=dict(n_ctx=8),
 )
 
 
@@ -63,10 +64,11 @@ class UPT(nn.Module):
             raise ValueError("UPT puts prompts between patches, so it needs a vision transformer: use a ViT model.")
         layers = min(len(clip.transformer.resblocks), len(clip.visual.transformer.resblocks))
         depth = layers if depth == "deep" else depth
-        if not 1 <= depth <= layers:
-            raise ValueError(f'depth must be "deep" or a number from 1 to {layers}, not {depth!r}.')
-        if n_ctx < 1:
-            raise ValueError(f"n_ctx must be at least 1, not {n_ctx!r}.")
+        if depth not in range(1, layers + 1):
+            raise ValueError(f'depth must be "deep" or a whole number from 1 to {layers}, not {depth!r}.')
+        most = clip.context_length - 4  # room for [SOS], a name, the full stop and [EOS]
+        if n_ctx not in range(1, most + 1):
+            raise ValueError(f"n_ctx must be a whole number from 1 to {most}, not {n_ctx!r}.")
         self.clip, self.n_ctx = clip, n_ctx
         D_t, D_v = clip.ln_final.weight.numel(), clip.visual.ln_post.weight.numel()
         self.U = nn.Parameter(0.02 * torch.randn(depth, 2 * n_ctx, D_t))

@@ -61,7 +61,7 @@ def test_a_web_picture_is_a_function_of_its_number():
 def test_captions_are_right_about_colours_and_wrong_about_names_as_often_as_stated():
     rng = random.Random(0)
     captions = [caption(FACTS, rng) for _ in range(4000)]
-    right = sum("apple" in text.split() for text in captions) / len(captions)
+    right = sum("apple" in text for text in captions) / len(captions)
     assert abs(right - (1 - WRONG_NAME["objects"])) < 0.03
     told = [word for text in captions for word in text.split() if word in COLOURS]
     assert set(told) == {"red"} and 0.4 < len(told) / len(captions) < 0.7

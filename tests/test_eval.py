@@ -1,0 +1,250 @@
+"""eval.py: a learned prompt where it was trained and elsewhere, zero-shot CLIP, the variances, and bad files."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import warnings
+
+import pytest
+import torch
+
+import eval as eval_script
+import train as train_script
+from clip_min import load_clip
+from clip_min.checkpoint import TINY
+from clip_min.data import PictureSet
+from clip_min.files import save_tensors
+from clip_min.world import benchmarks
+from prompts import METHODS
+from prompts.variance import inter_class_variance, intra_class_variance
+from tests.test_train import ROOT, call, refusal, rows
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_pictures():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(benchmarks, "PICTURES", {"train": 1, "val": 1, "test": 2})
+        patch.setattr(eval_script, "keep_freed_memory", lambda: None)  # it changes the whole process,
+        patch.setattr(warnings, "formatwarning", warnings.formatwarning)  # and so does this: undone afterwards
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained(few_pictures, tmp_path_factory):
+    """A folder with a prompt learned on all classes and one learned on the base classes."""
+    out = tmp_path_factory.mktemp("trained")
+    for classes in ("all", "base"):
+        arguments = ("--method", "upt", "--shots", 1, "--epochs", 2, "--classes", classes, "--out", out)
+        assert call(train_script, *arguments) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def prompt_file(trained):
+    (path,) = (path for path in trained.rglob("prompt.pt") if "base" not in path.parent.name)
+    return path
+
+
+@pytest.fixture(scope="module")
+def base_prompt_file(trained):
+    (path,) = (path for path in trained.rglob("prompt.pt") if "base" in path.parent.name)
+    return path
+
+
+def evaluate(out, *arguments):
+    return call(eval_script, *arguments, "--out", out)
+
+
+def recorded(folder, method, classes):
+    """The accuracy that train.py recorded."""
+    (row,) = (row for row in rows(folder) if (row["method"], row["classes"]) == (method, classes))
+    return row["accuracy"]
+
+
+def accuracy_by_hand(prompt_file, dataset, labels):
+    """The prompt among the classes with these labels only, all their test pictures at once."""
+    prompt, dataset, clip = torch.load(prompt_file, weights_only=True), benchmarks.load(dataset), load_clip("tiny")
+    method = METHODS[prompt["method"]](clip, [dataset.classnames[label] for label in labels], **prompt["options"])
+    assert method.load_state_dict(prompt["learned"], strict=False).unexpected_keys == []
+    items = [item for item in dataset.test if item.label in labels]
+    images = torch.stack([image for image, _ in PictureSet(items, clip.image_size)])
+    with torch.no_grad():
+        guesses = method.eval()(images).argmax(dim=-1).tolist()
+    hits = sum(labels[guess] == item.label for guess, item in zip(guesses, items))
+    return pytest.approx(100 * hits / len(items), abs=1e-3)
+
+
+# What it measures
+
+
+def test_a_prompt_reaches_exactly_the_accuracy_that_train_recorded(trained, prompt_file, tmp_path, capsys):
+    assert evaluate(tmp_path, prompt_file) == 0
+    (row,) = rows(tmp_path)
+    assert row["accuracy"] == recorded(trained, "upt", "all")
+    assert row["accuracy"] == accuracy_by_hand(prompt_file, "toy-satellite", range(12))
+    expected = dict(method="upt", model="tiny", dataset="toy-satellite", classes="all", shots=1, seed=1, epochs=2)
+    assert {key: row[key] for key in expected} == expected
+    assert (row["trained_on"], row["trained_classes"]) == ("toy-satellite", "all")
+    assert row["command"].startswith("python eval.py ") and row["version"]
+    assert f"{row['accuracy']:6.2f} %" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("classes, labels", [("base", range(6)), ("new", range(6, 12)), ("all", range(12))])
+def test_a_prompt_learned_on_the_base_classes_works_on_any_half(trained, base_prompt_file, tmp_path, classes, labels):
+    """CoCoOp, Sec. 4.1: each half of the classes is scored among its own."""
+    assert evaluate(tmp_path, base_prompt_file, "--classes", classes) == 0
+    (row,) = rows(tmp_path)
+    assert row["accuracy"] == accuracy_by_hand(base_prompt_file, "toy-satellite", labels)
+    assert (row["classes"], row["trained_classes"]) == (classes, "base")
+    if classes == "base":
+        assert row["accuracy"] == recorded(trained, "upt", "base")
+
+
+def test_a_prompt_works_on_the_classes_of_other_data_sets(prompt_file, tmp_path):
+    datasets = ("toy-actions", "toy-objects-sketch")  # the second one has no training pictures
+    assert evaluate(tmp_path, prompt_file, "--dataset", *datasets) == 0
+    for row, dataset in zip(rows(tmp_path), datasets, strict=True):
+        labels = range(len(benchmarks.load(dataset).classnames))
+        assert row["accuracy"] == accuracy_by_hand(prompt_file, dataset, labels)
+        assert (row["dataset"], row["trained_on"]) == (dataset, "toy-satellite")
+
+
+def test_without_a_prompt_it_is_zero_shot_clip(trained, tmp_path):
+    for classes in ("all", "base"):
+        assert evaluate(tmp_path / classes, "--dataset", "toy-satellite", "--classes", classes) == 0
+        (row,) = rows(tmp_path / classes)
+        assert row["method"] == "zero_shot" and row["accuracy"] == recorded(trained, "zero_shot", classes)
+
+
+def test_options_reach_zero_shot_clip(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(eval_script, "evaluate", lambda method, *_: made.append(method) or 50.0)
+    assert evaluate(tmp_path, "--dataset", "toy-satellite", "--hp", "templates=ensemble") == 0
+    assert len(made[0].templates) == 8 and made[0].templates[-1] == "a centered satellite photo of {}."
+    assert rows(tmp_path)[0]["options"] == dict(templates="ensemble")
+
+
+def test_with_no_argument_at_all_it_is_zero_shot_clip_on_the_eight_data_sets(tmp_path, monkeypatch):
+    monkeypatch.setattr(eval_script, "evaluate", lambda *_: 50.0)
+    assert evaluate(tmp_path) == 0
+    assert [row["dataset"] for row in rows(tmp_path)] == list(benchmarks.EIGHT) and len(benchmarks.EIGHT) == 8
+
+
+def test_every_evaluation_appends_one_line(trained, prompt_file, base_prompt_file, tmp_path):
+    shutil.copy(trained / "results.jsonl", tmp_path)
+    before = (tmp_path / "results.jsonl").read_bytes()
+    arguments = (prompt_file, base_prompt_file, "--dataset", "toy-satellite", "toy-textures")
+    assert evaluate(tmp_path, *arguments) == 0
+    assert (tmp_path / "results.jsonl").read_bytes().startswith(before)
+    new = rows(tmp_path)[len(before.splitlines()) :]
+    expected = [(trained_classes, dataset) for trained_classes in ("all", "base") for dataset in arguments[3:]]
+    assert [(row["trained_classes"], row["dataset"]) for row in new] == expected
+
+
+def test_the_two_variances_are_printed(prompt_file, tmp_path, capsys):
+    """UPT Eqs. (6) to (8), of zero-shot CLIP and of a prompt."""
+    clip, dataset = load_clip("tiny"), benchmarks.load("toy-satellite")
+    pairs = list(PictureSet(dataset.test, clip.image_size))
+    images, labels = torch.stack([image for image, _ in pairs]), torch.tensor([label for _, label in pairs])
+    texts = clip.tokenizer([f"a centered satellite photo of {name}." for name in dataset.classnames], 32)
+    within = intra_class_variance(clip.encode_image(images), labels)
+    between = inter_class_variance(clip.encode_text(texts))
+    for prompts in ((), (prompt_file,)):
+        assert evaluate(tmp_path, *prompts, "--dataset", "toy-satellite", "--variance") == 0
+        printed = re.search(r"Var_v (\d\.\d{4})  Var_t (\d\.\d{4})$", capsys.readouterr().out.strip())
+        var_v, var_t = map(float, printed.groups())
+        right = abs(var_v - within) < 1e-4 and abs(var_t - between) < 1e-4
+        assert right == (not prompts) and 0 < var_v < 1 and 0 < var_t < 1  # a prompt moves both towers
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["nowhere/prompt.pt"], ["nowhere/prompt.pt"]),
+        (["--method", "upt"], ["upt", "learned first", "prompt file"]),
+        (["--method", "zeroshot"], ["'zeroshot'", "Did you mean zero_shot?"]),
+        (["--dataset", "toy-action"], ["'toy-action'", "Did you mean toy-actions"]),
+        (["--dataset", "dtd"], ["dtd", "--data-root"]),
+        (["--hp", "templates=foo"], ["templates", "'foo'"]),
+        (["--hp", "n_ctx=4"], ["zero_shot", "n_ctx"]),
+        (["--hp", "n_ctx"], ["name=value", "'n_ctx'"]),
+    ],
+    ids=str,
+)
+def test_bad_input_ends_in_one_clear_sentence_and_nothing_is_written(tmp_path, capsys, arguments, words):
+    sentence = refusal(capsys, evaluate(tmp_path / "runs", *arguments))
+    assert all(word in sentence for word in words), sentence
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_prompt_made_with_another_backbone_is_refused(prompt_file, tmp_path, capsys):
+    weights = torch.load(TINY, weights_only=True)
+    weights["logit_scale"] = weights["logit_scale"] + 0.1  # all sizes fit, one number differs
+    save_tensors(tmp_path / "other.pt", weights)
+    shutil.copy(TINY.with_name("merges.txt"), tmp_path)
+    sentence = refusal(capsys, evaluate(tmp_path / "runs", prompt_file, "--model", tmp_path / "other.pt"))
+    assert "tiny" in sentence and str(tmp_path / "other.pt") in sentence and "--model" in sentence
+    assert not (tmp_path / "runs").exists()
+    shutil.copy(TINY, tmp_path / "same.pt")  # the same weights under another name are the same backbone
+    assert evaluate(tmp_path / "runs", prompt_file, "--model", tmp_path / "same.pt") == 0
+
+
+@pytest.mark.parametrize("kind", ["cut in half", "text", "empty", "weights", "a list", "a folder"])
+def test_a_file_that_is_no_prompt_file_is_refused_by_name(prompt_file, tmp_path, capsys, kind):
+    path, data = tmp_path / "prompt.pt", prompt_file.read_bytes()
+    contents = {"cut in half": data[: len(data) // 2], "text": b"no prompt", "empty": b"", "weights": TINY.read_bytes()}
+    if kind in contents:
+        path.write_bytes(contents[kind])
+    elif kind == "a list":
+        torch.save([1, 2], path)
+    else:
+        path.mkdir()
+    assert str(path) in refusal(capsys, evaluate(tmp_path / "runs", path))
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        dict(method="hypnosis"),
+        dict(options=dict(hypnosis=True)),
+        dict(options=dict(n_ctx=5)),
+        dict(learned={}),
+        dict(dataset=None),
+        dict(options=None),
+        dict(classes=None),
+    ],
+    ids=str,
+)
+def test_a_prompt_file_whose_parts_do_not_fit_together_is_refused(prompt_file, tmp_path, capsys, change):
+    """None stands for a part that is missing."""
+    prompt = torch.load(prompt_file, weights_only=True) | change
+    save_tensors(tmp_path / "prompt.pt", {key: value for key, value in prompt.items() if value is not None})
+    refusal(capsys, evaluate(tmp_path / "runs", tmp_path / "prompt.pt"))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_prompt_file_cannot_bring_code(prompt_file, tmp_path, capsys):
+    mark, path = tmp_path / "mark", tmp_path / "prompt.pt"
+
+    class Payload:
+        def __reduce__(self):
+            return os.mkdir, (str(mark),)
+
+    save_tensors(path, torch.load(prompt_file, weights_only=True) | dict(learned=Payload()))
+    assert str(path) in refusal(capsys, evaluate(tmp_path / "runs", path))
+    assert not mark.exists() and not (tmp_path / "runs").exists()
+    torch.load(path, weights_only=False)  # the careless way does run it
+    assert mark.exists()
+
+
+def test_the_command_itself_ends_in_a_sentence_and_status_2(tmp_path):
+    command = [sys.executable, "eval.py", "nowhere.pt", "--out", tmp_path / "runs"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: There is no prompt file nowhere.pt.\n" and not (tmp_path / "runs").exists()

@@ -1,0 +1,439 @@
+"""train.py: the published schedule, runs that carry on after a stop, what is recorded, and bad input."""
+
+import doctest
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+import eval as eval_script
+import train as train_script
+from clip_min.checkpoint import TINY
+from clip_min.files import save_tensors
+from clip_min.world import benchmarks
+from train import learning_rate
+
+ROOT = Path(__file__).parents[1]
+GOLDEN = json.loads((ROOT / "tests" / "golden" / "protocol.json").read_text())
+CLASSES = len(benchmarks.load("toy-satellite").classnames)
+SHORT = ("--method", "upt", "--shots", 1, "--epochs", 2)
+EPOCHS_OF_THREE_STEPS = ("--method", "upt", "--shots", 1, "--epochs", 4, "--batch-size", CLASSES // 3)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_pictures():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(benchmarks, "PICTURES", {"train": 3, "val": 4, "test": 2})
+        patch.setattr(eval_script, "keep_freed_memory", lambda: None)  # it changes the whole process,
+        patch.setattr(warnings, "formatwarning", warnings.formatwarning)  # and so does this: undone afterwards
+        yield
+
+
+def call(script, *arguments):
+    """Run a script (a module) in this process as the command would → its exit status."""
+    argv, sys.argv = sys.argv, [f"{script.__name__}.py", *map(str, arguments)]
+    try:
+        eval_script.run(script.main)
+    except SystemExit as exit:
+        return exit.code
+    finally:
+        sys.argv = argv
+    return 0
+
+
+def train(out, *arguments):
+    return call(train_script, *arguments, "--out", out)
+
+
+@pytest.fixture(scope="module")
+def short_run(few_pictures, tmp_path_factory):
+    """The folder of one finished run, not to be changed."""
+    out = tmp_path_factory.mktemp("short")
+    assert train(out, *SHORT) == 0
+    return out
+
+
+@pytest.fixture
+def finished(short_run, tmp_path):
+    """A copy of the folder of one finished run."""
+    shutil.copytree(short_run, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def refusal(capsys, status):
+    """The one sentence on stderr of a command that was refused."""
+    printed = capsys.readouterr().err
+    assert status == 2 and printed.startswith("error: ") and printed.count("\n") == 1, printed
+    return printed
+
+
+def rows(out):
+    return [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+
+
+def prompts(out):
+    """{path below the folder: prompt file's content}."""
+    return {str(p.relative_to(out)): torch.load(p, weights_only=True) for p in sorted(out.rglob("prompt.pt"))}
+
+
+def same_prompts(one, other):
+    """Whether two folders hold the same prompt files, their learned tensors bit for bit."""
+    one, other = prompts(one), prompts(other)
+    return one.keys() == other.keys() and all(
+        one[path]["learned"].keys() == other[path]["learned"].keys()
+        and all(torch.equal(x, other[path]["learned"][name]) for name, x in one[path]["learned"].items())
+        for path in one
+    )
+
+
+def stop_at_step(monkeypatch, step, error=KeyboardInterrupt):
+    """Raise the error where the loss of this training step (from 0, all runs counted) should be computed."""
+    steps, cross_entropy = iter(range(10**9)), train_script.F.cross_entropy
+
+    def maybe_stop(*arguments):
+        if next(steps) == step:
+            raise error
+        return cross_entropy(*arguments)
+
+    monkeypatch.setattr(train_script.F, "cross_entropy", maybe_stop)
+
+
+# The recipe
+
+
+@pytest.mark.parametrize("case", [key for key in GOLDEN["schedule"] if key.startswith("epochs_")])
+def test_the_learning_rate_is_the_published_codes(case):
+    """CoOp, Sec. 4.1: cosine annealing after a first epoch at 1e-5 (figures of Dassl's scheduler)."""
+    expected = GOLDEN["schedule"][case]
+    rates = [learning_rate(GOLDEN["schedule"]["lr"], epoch, len(expected)) for epoch in range(len(expected))]
+    assert len(expected) == int(case.removeprefix("epochs_"))
+    assert max(abs(ours - theirs) for ours, theirs in zip(rates, expected)) < 1e-9
+
+
+def test_every_epoch_steps_at_its_learning_rate_with_momentum_and_weight_decay(monkeypatch, tmp_path):
+    """CoOp, Sec. 4.1, and the published configuration: SGD, momentum 0.9, weight decay 5e-4."""
+    steps = []
+
+    class Spy(torch.optim.SGD):
+        def step(self):
+            steps.append(tuple(self.param_groups[0][key] for key in ("lr", "momentum", "weight_decay", "nesterov")))
+            return super().step()
+
+    monkeypatch.setattr(torch.optim, "SGD", Spy)
+    assert train(tmp_path, *EPOCHS_OF_THREE_STEPS, "--lr", 0.01) == 0
+    assert steps == [(learning_rate(0.01, epoch, 4), 0.9, 5e-4, False) for epoch in range(4) for _ in range(3)]
+
+
+@pytest.mark.parametrize("batch_size, steps", [(CLASSES - 1, 1), (CLASSES // 2, 2), (CLASSES, 1), (CLASSES + 1, 1)])
+def test_a_batch_that_is_not_full_is_dropped_unless_it_is_the_only_one(monkeypatch, tmp_path, batch_size, steps):
+    sizes, cross_entropy = [], train_script.F.cross_entropy
+
+    def count(logits, labels):
+        sizes.append(len(labels))
+        return cross_entropy(logits, labels)
+
+    monkeypatch.setattr(train_script.F, "cross_entropy", count)
+    assert train(tmp_path, "--shots", 1, "--epochs", 1, "--batch-size", batch_size) == 0
+    assert sizes == [min(batch_size, CLASSES)] * steps
+
+
+def test_a_method_trains_with_the_recipe_in_its_file_unless_a_flag_says_otherwise(tmp_path):
+    recipe = train_script.FILES["upt"].TINY
+    assert train(tmp_path, "--shots", 1, "--epochs", 1, "--hp", "n_ctx=3", "depth=deep") == 0
+    row = rows(tmp_path)[-1]
+    assert (row["lr"], row["batch_size"], row["epochs"]) == (recipe["lr"], recipe["batch_size"], 1)
+    assert row["options"] == recipe["options"] | dict(n_ctx=3, depth="deep")
+    (prompt,) = prompts(tmp_path).values()
+    assert prompt["learned"]["U"].shape == (4, 6, 128)
+
+
+def test_the_number_of_epochs_goes_with_the_number_of_shots():
+    """CoOp, Sec. 4.1: 50 epochs for 1 shot, 100 for 2 and 4, 200 for 8 and 16; shots in between go with the next."""
+    flags = train_script.argparse.Namespace(lr=None, epochs=None, batch_size=None, hp=[], classes="all", out=Path())
+    clip = train_script.argparse.Namespace(name="ViT-B/16", sha256="")
+    for shots, epochs in {1: 50, 2: 100, 3: 100, 4: 100, 8: 200, 16: 200, 32: 200}.items():
+        assert train_script.make_setting("upt", clip, "d", shots, 1, flags)[0]["epochs"] == epochs
+
+
+# Runs: what they leave, and how they carry on
+
+
+def test_a_run_leaves_a_row_with_all_that_identifies_and_measures_it(tmp_path, capsys):
+    assert train(tmp_path, *SHORT) == 0
+    zero_shot, row = rows(tmp_path)
+    expected = dict(method="upt", options={"n_ctx": 8}, model="tiny", dataset="toy-satellite", classes="all",
+                    shots=1, seed=1, epochs=2)  # fmt: skip
+    assert {key: row[key] for key in expected} == expected
+    assert 0 <= row["accuracy"] <= 100 and row["seconds"] >= 0 and len(row["sha256"]) == 64
+    (prompt,) = prompts(tmp_path).values()
+    assert row["trainable_parameters"] == sum(x.numel() for x in prompt["learned"].values())
+    assert row["command"] == f"python train.py --method upt --shots 1 --epochs 2 --out {tmp_path}"
+    assert row["version"] == prompt["version"] == train_script.clip_min.__version__
+    assert {key: prompt[key] for key in expected} == expected
+    assert prompt["classnames"] == benchmarks.load("toy-satellite").classnames
+    # Zero-shot CLIP stands beside it, in a row of its own.
+    expected |= dict(method="zero_shot", options={}, shots=0, seed=0, epochs=0, trainable_parameters=0)
+    assert {key: zero_shot[key] for key in expected} == expected and zero_shot.keys() >= {"command", "version"}
+    printed = capsys.readouterr().out
+    assert f"{row['accuracy']:6.2f} %" in printed and f"{zero_shot['accuracy']:6.2f} %" in printed
+
+
+def test_several_values_to_a_flag_run_their_product(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(train_script, "train", lambda *_: 0.0)
+    monkeypatch.setattr(train_script, "evaluate", lambda *_: 50.0)
+    datasets, upt = ["toy-satellite", "toy-textures"], []
+    arguments = ("--method", "zero_shot", "upt", "--shots", 1, 2, "--seed", 1, 2, "--epochs", 1, "--dataset", *datasets)
+    assert train(tmp_path, *arguments) == 0
+    for row in rows(tmp_path):
+        if row["method"] == "upt":
+            upt.append((row["dataset"], row["shots"], row["seed"]))
+    assert sorted(upt) == sorted((d, shots, seed) for d in datasets for shots in (1, 2) for seed in (1, 2))
+    assert sorted(row["dataset"] for row in rows(tmp_path) if row["method"] == "zero_shot") == sorted(datasets)
+    assert len(prompts(tmp_path)) == 8 and capsys.readouterr().out.count("over 2 seeds") == 4
+
+
+def test_the_same_seed_learns_the_same_prompt_and_another_seed_another_one(short_run, tmp_path):
+    for folder, seed in (("again", 1), ("other", 2)):
+        assert train(tmp_path / folder, *SHORT, "--seed", seed) == 0
+    assert same_prompts(short_run, tmp_path / "again")
+    (one,), (other,) = (prompts(folder).values() for folder in (short_run, tmp_path / "other"))
+    assert all(not torch.equal(x, other["learned"][name]) for name, x in one["learned"].items())
+
+
+def test_a_run_killed_in_the_middle_carries_on_to_the_same_prompt(tmp_path, monkeypatch, capsys):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert train(whole, *EPOCHS_OF_THREE_STEPS) == 0
+    monkeypatch.setattr(train_script, "SAVE_EVERY", 0)
+    with monkeypatch.context() as patch:
+        stop_at_step(patch, 7)  # the second of the third epoch
+        assert train(broken, *EPOCHS_OF_THREE_STEPS) == 130
+    assert prompts(broken) == {} and len(list(broken.rglob("progress.pt"))) == 1
+    capsys.readouterr()
+    assert train(broken, *EPOCHS_OF_THREE_STEPS) == 0
+    assert "goes on from epoch 2" in capsys.readouterr().out
+    assert same_prompts(whole, broken) and rows(whole)[-1]["accuracy"] == rows(broken)[-1]["accuracy"]
+    assert list(broken.rglob("progress.pt")) == []
+
+
+def interrupted(out, monkeypatch):
+    """A run that was stopped in its third epoch; → its progress file."""
+    monkeypatch.setattr(train_script, "SAVE_EVERY", 0)
+    with monkeypatch.context() as patch:
+        stop_at_step(patch, 7)
+        assert train(out, *EPOCHS_OF_THREE_STEPS) == 130
+    (progress,) = out.rglob("progress.pt")
+    return progress
+
+
+def test_an_interrupted_run_does_not_go_on_with_another_backbone(tmp_path, monkeypatch, capsys):
+    interrupted(tmp_path, monkeypatch)
+    load_clip = train_script.load_clip
+
+    def load_other(*arguments):
+        clip = load_clip(*arguments)
+        clip.sha256 = "0" * 64
+        return clip
+
+    monkeypatch.setattr(train_script, "load_clip", load_other)
+    capsys.readouterr()
+    assert train(tmp_path, *EPOCHS_OF_THREE_STEPS) == 0
+    assert "goes on" not in capsys.readouterr().out
+
+
+def test_a_damaged_progress_file_is_named_in_one_sentence(tmp_path, monkeypatch, capsys):
+    progress = interrupted(tmp_path, monkeypatch)
+    progress.write_bytes(progress.read_bytes()[:1000])
+    capsys.readouterr()
+    assert "progress.pt" in refusal(capsys, train(tmp_path, *EPOCHS_OF_THREE_STEPS))
+
+
+def no_training(monkeypatch):
+    def fail(*_):
+        raise AssertionError("This should not have been computed again.")
+
+    monkeypatch.setattr(train_script, "train", fail)
+    monkeypatch.setattr(train_script, "evaluate", fail)
+
+
+def test_the_same_command_again_trains_nothing_and_records_nothing(finished, monkeypatch, capsys):
+    before = (finished / "results.jsonl").read_bytes()
+    no_training(monkeypatch)
+    assert train(finished, *SHORT) == 0
+    assert (finished / "results.jsonl").read_bytes() == before
+    zero_shot, upt = (f"{row['accuracy']:6.2f} %" for row in rows(finished))
+    summary = capsys.readouterr().out.splitlines()[-2:]
+    assert zero_shot in summary[0] and upt in summary[1]
+
+
+def test_a_result_whose_prompt_file_is_gone_is_learned_anew(finished):
+    (path,) = finished.rglob("prompt.pt")
+    path.unlink()
+    assert train(finished, *SHORT) == 0 and path.exists() and len(rows(finished)) == 3
+
+
+def test_a_last_line_of_the_results_that_was_cut_short_is_survived(finished, monkeypatch):
+    path = finished / "results.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"method": "upt", "opti')
+    assert train(finished, *SHORT, "--seed", 2) == 0
+    lines = path.read_bytes().splitlines()
+    assert path.read_bytes().startswith(whole) and len(lines) == 4 and json.loads(lines[-1])["seed"] == 2
+    no_training(monkeypatch)
+    assert train(finished, *SHORT, "--seed", 1, 2) == 0
+
+
+def test_an_evaluation_elsewhere_is_never_taken_for_a_training_run(finished, monkeypatch, capsys):
+    """A prompt learned on the base classes and evaluated on all is not the prompt learned on all classes."""
+    assert train(finished, *SHORT, "--classes", "base") == 0
+    (base,) = (path for path in finished.rglob("prompt.pt") if "base" in path.parent.name)
+    with monkeypatch.context() as patch:
+        patch.setattr(eval_script, "evaluate", lambda *_: 12.34)
+        assert call(eval_script, base, "--classes", "all", "--out", finished) == 0
+    capsys.readouterr()
+    assert train(finished, *SHORT) == 0
+    assert "12.34" not in capsys.readouterr().out
+
+
+def test_the_options_of_a_method_are_read_as_numbers_or_words():
+    read = eval_script.hyperparameters(["n_ctx=8", "dropout=0.1", "depth=deep", "x=-1", "y=a=b", "z="])
+    assert read == dict(n_ctx=8, dropout=0.1, depth="deep", x=-1, y="a=b", z="")
+
+
+def test_the_examples_in_the_docstrings_are_true():
+    assert doctest.testmod(train_script).attempted > 0 and doctest.testmod(train_script).failed == 0
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--method", "utp"], ["'utp'", "Did you mean upt?", "zero_shot"]),
+        (["--method", "upt", "UPT"], ["'UPT'", "Did you mean upt?"]),
+        (["--dataset", "toy-satelite"], ["'toy-satelite'", "Did you mean toy-satellite"]),
+        (["--dataset", "eurosatt"], ["'eurosatt'", "Did you mean eurosat"]),
+        (["--dataset", "eurosat"], ["eurosat", "--data-root"]),
+        (["--dataset", "eurosat", "--data-root", "nowhere"], ["nowhere", "--data-root"]),
+        (["--model", "vit-b16"], ["'vit-b16'", "Did you mean 'ViT-B/16'"]),
+        (["--shots", 0], ["--shots", "at least 1", "not 0"]),
+        (["--shots", 1, -4], ["--shots", "at least 1", "not -4"]),
+        (["--hp", "foo=1"], ["upt", "foo"]),
+        (["--hp", "n_ctx"], ["name=value", "'n_ctx'"]),
+        (["--hp", "depth=9"], ["depth", "not 9"]),
+        (["--hp", "n_ctx=40"], ["n_ctx", "40"]),
+        (["--method", "zero_shot", "--hp", "foo=1"], ["zero_shot", "foo"]),
+        (["--epochs", 0], ["--epochs", "0"]),
+        (["--batch-size", 0], ["batch", "0"]),
+        (["--lr", -1], ["-1"]),
+        (["--lr", "nan"], ["--lr", "nan"]),
+    ],
+    ids=str,
+)
+def test_bad_input_ends_in_one_clear_sentence_and_nothing_is_written(tmp_path, capsys, arguments, words):
+    sentence = refusal(capsys, train(tmp_path / "runs", "--shots", 1, *arguments))
+    assert all(word in sentence for word in words), sentence
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_reported_in_one_sentence(tmp_path, capsys):
+    refusal(capsys, train(tmp_path / "runs", "--device", "cuda"))
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("kind", ["truncated", "text"])
+def test_a_file_that_is_no_checkpoint_is_refused_by_name(tmp_path, capsys, kind):
+    path = tmp_path / "weights.pt"
+    path.write_bytes(TINY.read_bytes()[:100_000] if kind == "truncated" else b"These are no weights.\n")
+    sentence = refusal(capsys, train(tmp_path / "runs", "--model", path))
+    assert str(path) in sentence and not (tmp_path / "runs").exists()
+
+
+def test_a_loss_that_is_no_number_ends_in_one_sentence(tmp_path, monkeypatch, capsys):
+    cross_entropy = train_script.F.cross_entropy
+    monkeypatch.setattr(train_script.F, "cross_entropy", lambda *arguments: float("nan") * cross_entropy(*arguments))
+    sentence = refusal(capsys, train(tmp_path, *SHORT))
+    assert "nan" in sentence and "--lr" in sentence and prompts(tmp_path) == {}
+
+
+def test_a_class_with_fewer_pictures_than_shots_gives_all_it_has_with_a_warning(tmp_path, capsys):
+    with pytest.warns(UserWarning, match="fewer than 4 train pictures"):
+        assert train(tmp_path, "--shots", 4, "--epochs", 1) == 0
+    assert f"{3 * CLASSES} pictures" in capsys.readouterr().out and rows(tmp_path)[-1]["shots"] == 4
+
+
+def test_a_disk_that_fills_up_leaves_the_old_prompt_and_no_part_of_the_new_one(finished, monkeypatch, capsys):
+    (path,) = finished.rglob("prompt.pt")
+    old = path.read_bytes()
+    (finished / "results.jsonl").unlink()  # so that the same command learns it again
+
+    def write_half(path, data):
+        with open(path, "wb") as file:
+            file.write(data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", write_half)
+    assert os.strerror(errno.ENOSPC) in refusal(capsys, train(finished, *SHORT))
+    assert path.read_bytes() == old and list(path.parent.iterdir()) == [path]
+    assert [row["method"] for row in rows(finished)] == ["zero_shot"]  # no result without its prompt
+
+
+def test_ctrl_c_keeps_the_runs_that_are_finished(tmp_path, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        stop_at_step(patch, 3)  # one step per epoch: in the second epoch of the second seed
+        assert train(tmp_path, *SHORT, "--seed", 1, 2) == 130
+    printed = capsys.readouterr().err
+    assert "same command carries on" in printed and "Traceback" not in printed
+    assert [row["seed"] for row in rows(tmp_path)] == [0, 1] and len(prompts(tmp_path)) == 1
+    assert train(tmp_path, *SHORT, "--seed", 1, 2) == 0
+    assert [row["seed"] for row in rows(tmp_path)] == [0, 1, 2]
+
+
+def test_the_command_itself_ends_in_a_sentence_and_status_2(tmp_path):
+    command = [sys.executable, "train.py", "--method", "utp", "--out", tmp_path / "runs"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: There is no method 'utp'.") and done.stderr.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
+def test_a_real_ctrl_c_ends_in_a_sentence_and_status_130(tmp_path):
+    code = (
+        "import signal, train; from clip_min.world import benchmarks\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have switched it off\n"
+        "benchmarks.PICTURES = {'train': 1, 'val': 1, 'test': 1}\n"
+        "train.run(train.main)"
+    )
+    command = [sys.executable, "-c", code, "--shots", "1", "--epochs", "100000", "--out", tmp_path]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while "epoch" not in process.stdout.readline():  # the first epoch is done
+            assert process.poll() is None, process.stderr.read()
+        process.send_signal(signal.SIGINT)
+        _, printed = process.communicate()
+    assert process.returncode == 130
+    assert "Interrupted" in printed and "Traceback" not in printed
+
+
+def test_a_progress_file_cannot_bring_code(tmp_path, monkeypatch, capsys):
+    progress, mark = interrupted(tmp_path, monkeypatch), tmp_path / "mark"
+
+    class Payload:
+        def __reduce__(self):
+            return os.mkdir, (str(mark),)
+
+    save_tensors(progress, dict(torch.load(progress, weights_only=True), learned=Payload()))
+    capsys.readouterr()
+    refusal(capsys, train(tmp_path, *EPOCHS_OF_THREE_STEPS))
+    assert not mark.exists()
+    torch.load(progress, weights_only=False)  # the careless way does run it
+    assert mark.exists()
