@@ -43,8 +43,8 @@ PAPER = dict(
 )
 # For the tiny CLIP, chosen on the validation pictures of six miniature sets (notes/world.md).
 TINY = dict(
-    lr=0.05, epochs={1: 20, 2: 20, 4: 20, 8: 20, 16: 20}, batch_size=32,
-    crop_scale=(0.85, 1.0), flip=False, max_norm=5.0, options=dict(n_ctx=8),
+    lr=0.01, epochs={1: 20, 2: 20, 4: 20, 8: 20, 16: 20}, batch_size=32,
+    crop_scale=(0.85, 1.0), flip=False, max_norm=5.0, options={},
 )
 
 
