@@ -169,8 +169,8 @@ def test_the_number_of_epochs_goes_with_the_number_of_shots():
 def test_a_run_leaves_a_row_with_all_that_identifies_and_measures_it(tmp_path, capsys):
     assert train(tmp_path, *SHORT) == 0
     zero_shot, row = rows(tmp_path)
-    expected = dict(method="upt", options={"n_ctx": 8}, model="tiny", dataset="toy-satellite", classes="all",
-                    shots=1, seed=1, epochs=2)  # fmt: skip
+    expected = dict(method="upt", model="tiny", dataset="toy-satellite", classes="all", shots=1, seed=1, epochs=2)
+    expected["options"] = train_script.FILES["upt"].TINY["options"]
     assert {key: row[key] for key in expected} == expected
     assert 0 <= row["accuracy"] <= 100 and row["seconds"] >= 0 and len(row["sha256"]) == 64
     (prompt,) = prompts(tmp_path).values()
