@@ -34,7 +34,8 @@ def shifted(stands_for, **style):
 LARGE = dict(size=(0.7, 1.0), counts=(1, 0, 0))  # one thing that nearly fills the picture
 WORLDS = {
     "toy-objects": World(
-        "ImageNet", "objects", "a photo of a {}.", Style(**LARGE, tilt=20, filters=(("blur", 0.5), ("grain", 0.4)))
+        "ImageNet", "objects", "a photo of a {}.",
+        Style(**LARGE, tilt=20, filters=(("blur", 0.5), ("grain", 0.4)))
     ),
     "toy-textures": World("DTD", "textures", "{} texture.", Style(tilt=30, filters=(("fog", 0.7), ("blur", 0.3)))),
     "toy-flowers": World(
@@ -50,13 +51,16 @@ WORLDS = {
         Style(filters=(("night", 0.6), ("old", 0.4), ("sunset", 0.4), ("fog", 0.3))),
     ),
     "toy-glyphs": World(
-        "FGVCAircraft", "glyphs", "a photo of the {}.", Style(**LARGE, backgrounds=("plain", "gradient"), tilt=15, filters=(("fog", 0.5), ("blur", 0.3)))
+        "FGVCAircraft", "glyphs", "a photo of the {}.",
+        Style(**LARGE, backgrounds=("plain", "gradient"), tilt=15, filters=(("fog", 0.5), ("blur", 0.3))),
     ),
     "toy-actions": World(
-        "UCF101", "actions", "a photo of a person {}.", Style(**LARGE, tilt=10, filters=(("negative", 0.5), ("fog", 0.5)))
+        "UCF101", "actions", "a photo of a person {}.",
+        Style(**LARGE, tilt=10, filters=(("negative", 0.5), ("fog", 0.5))),
     ),
     "toy-vehicles": World(
-        "StanfordCars", "vehicles", "a photo of a {}.", Style(**LARGE, tilt=5, filters=(("fog", 0.8), ("grain", 0.3)))
+        "StanfordCars", "vehicles", "a photo of a {}.",
+        Style(**LARGE, tilt=5, filters=(("fog", 0.8), ("grain", 0.3))),
     ),
     "toy-objects-v2": shifted("ImageNetV2", size=(0.55, 0.9), tilt=20, filters=(("grain", 0.4), ("blur", 0.4))),
     "toy-objects-sketch": shifted("ImageNet-Sketch", backgrounds=("plain", "gradient"), filters=(("sketch", 1),)),

@@ -58,7 +58,7 @@ def at(box, *points):
     """Points of the unit square (x right, y down) → pixel coordinates inside `box`.
 
     >>> at((10, 10, 30, 50), (0, 0), (0.5, 1))
-    [(10.0, 10.0), (20.0, 50.0)]
+    [(10, 10), (20.0, 50)]
     """
     x0, y0, x1, y1 = box
     return [(x0 + (x1 - x0) * x, y0 + (y1 - y0) * y) for x, y in points]

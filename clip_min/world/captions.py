@@ -1,9 +1,9 @@
 """Picture–caption pairs as the web might hold them: the tiny CLIP's pre-training data.
 
-A caption tells some of a picture's facts, in many phrasings, and is often wrong about the name:
-with the probability in WRONG_NAME it names a look-alike, most often where classes are fine-grained. Colours and numbers are always right
-when they are mentioned. So the model learns colours and layout well and names loosely, which leaves
-something for prompt learning to improve, as on the real web.
+A caption tells some of a picture's facts, in many phrasings, and is often wrong about the name: with
+the probability in WRONG_NAME it names a look-alike, most often where classes are fine-grained. Colours
+and numbers are always right when they are mentioned. So the model learns colours and layout well and
+names loosely, which leaves something for prompt learning to improve, as on the real web.
 """
 
 import random
@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from clip_min.world.drawing import BACKGROUNDS, KINDS, NUMBERS, Style, draw
 
-WRONG_NAME = dict.fromkeys(KINDS, 0.25) | {"flowers": 0.4, "vehicles": 0.4}  # share of captions that name a look-alike
+WRONG_NAME = dict.fromkeys(KINDS, 0.25) | {"flowers": 0.4, "vehicles": 0.4}  # share that names a look-alike
 NAMES = [(kind, name) for kind, module in KINDS.items() for name in module.NAMES]
 
 # What the "web" looks like: mostly clean pictures, a few per cent of everything else.
@@ -87,8 +87,8 @@ def caption(facts, rng):
 
     >>> facts = dict(kind="objects", name="apple", colour="red", number=1, size="large", place=None,
     ...              background="blue", filters=[])
-    >>> caption(facts, random.Random(1))  # doctest: +SKIP
-    'a picture of large red apple on blue'
+    >>> [caption(facts, random.Random(seed)) for seed in (1, 2)]
+    ['a photo of red clock', 'a good photo of large red apple on blue']
     """
     kind, name = facts["kind"], facts["name"]
     if rng.random() < WRONG_NAME[kind]:
