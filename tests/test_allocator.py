@@ -13,7 +13,7 @@ if sys.argv[1] == "keep":
     keep_freed_memory()
 torch.ones(12_000_000)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(8):
+for _ in range(20):
     torch.ones(12_000_000)  # 48 MB
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
