@@ -1,7 +1,7 @@
 """Evaluates learned prompts, or zero-shot CLIP, on data sets. One line per evaluation goes to runs/results.jsonl.
 
     python eval.py --dataset toy                                 zero-shot on the eight miniature sets
-    python eval.py runs/.../prompt.pt                            a prompt where it was trained
+    python eval.py runs/.../prompt.pt                            a prompt on all classes of its data set
     python eval.py runs/.../prompt.pt --classes new              on classes it has never seen
     python eval.py runs/.../prompt.pt --dataset toy-flowers      on another data set
     python eval.py --dataset toy --variance                      Var_v and Var_t, UPT Eqs. (6) to (8)
@@ -45,7 +45,10 @@ def evaluate(method, items, device, workers=0):
     """Accuracy in per cent on the items. The class weights are computed once for all pictures."""
     method.eval()
     features, labels = image_features(method, items, device, workers)
-    return 100 * (method.classify(features).argmax(dim=-1) == labels).float().mean().item()
+    logits = method.classify(features)  # [N, K]
+    if not logits.isfinite().all():
+        raise ValueError("The logits are not finite: training has diverged, lower --lr.")
+    return 100 * (logits.argmax(dim=-1) == labels).float().mean().item()
 
 
 def learned_parameters(method):
@@ -113,8 +116,8 @@ def make_method(name, clip, dataset, options):
 
 
 def expand(names):
-    """"toy" stands for the eight miniature data sets."""
-    return [n for name in names for n in (EIGHT if name == "toy" else [name])]
+    """"toy" stands for the eight miniature data sets; each name once."""
+    return list(dict.fromkeys(n for name in names for n in (EIGHT if name == "toy" else [name])))
 
 
 def record(path, **row):
@@ -129,6 +132,8 @@ def choose_device(name):
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("There is no CUDA device, or this PyTorch cannot use it: give --device cpu.")
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise ValueError("There is no Apple GPU, or this PyTorch cannot use it: give --device cpu.")
     return torch.device(name)
 
 

@@ -200,19 +200,20 @@ def main():
         raise ValueError(f"--lr must be a positive number, not {flags.lr}.")
     options = hyperparameters(flags.hp)
     datasets = [load_dataset(name, flags.data_root) for name in expand(flags.dataset)]
-    methods = [name for name in methods if name != "zero_shot"]  # it has a row in any case
+    methods = [name for name in dict.fromkeys(methods) if name != "zero_shot"]  # it has a row in any case
+    shots, seeds = dict.fromkeys(flags.shots), dict.fromkeys(flags.seed)  # each once
     zero_shot_options = {} if methods else options
     for model in flags.model:
         clip = load_clip(model, device)
         for name, dataset in itertools.product(methods or ["zero_shot"], datasets):
             make_method(name, clip, dataset, options)  # refuses what cannot be before anything is computed
-        for dataset, shots in itertools.product(datasets, flags.shots):
+        for dataset, shot in itertools.product(datasets, shots):
             rows = read_results(flags.out / "results.jsonl")
             zero_shot = zero_shot_accuracy(clip, dataset, zero_shot_options, flags, device, rows)
-            print(f"\n{dataset.name}, {clip.name} CLIP, {shots} shots, {flags.classes} classes")
+            print(f"\n{dataset.name}, {clip.name} CLIP, {shot} shots, {flags.classes} classes")
             summary = [f"  {'zero-shot':12} {zero_shot:6.2f} %"]
             for name in methods:
-                runs = [learn_and_evaluate(name, clip, dataset, shots, s, flags, device, rows) for s in flags.seed]
+                runs = [learn_and_evaluate(name, clip, dataset, shot, s, flags, device, rows) for s in seeds]
                 spread = f" ± {np.std(runs):.2f} over {len(runs)} seeds" if len(runs) > 1 else ""
                 summary.append(f"  {name:12} {np.mean(runs):6.2f} %{spread}  ({np.mean(runs) - zero_shot:+.2f})")
             print("\n".join(summary), flush=True)

@@ -22,6 +22,7 @@ Differs from the paper, where it is silent (notes/upt.md tells how others closed
 - Sizes are those of the author's later release: one head, FFN D_t → D_t → D_t with ReLU, one linear
   map D_t → D_v for the visual half. The release prompts the first layer only and uses dropout 0.1;
   here prompts go into every layer (the paper's layer-wise U^i) and dropout is off.
+- With dropout, each tower's prompts are drawn with a mask of their own in every step.
 - The prompts of the first text layer get positions, as in CoOp; those of later layers replace hidden
   states and do not. Visual prompts enter after `ln_pre`, at the layer's input, as Eq. (4) says.
 - attention="released" is the release's layer: LayerNorm after the residual sum, and an attention in

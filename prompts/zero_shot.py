@@ -45,8 +45,7 @@ class ZeroShot(nn.Module):
     """CLIP with hand-written prompts; nothing is learned.
 
     template: the data set's own, with {} for the class name.
-    templates: "dataset" uses that one; "ensemble" averages it with the seven above (ImageNet's own,
-    "a photo of a {}.", is left out there, as published).
+    templates: "dataset" uses that one; "ensemble" averages it with the seven above.
     """
 
     def __init__(self, clip, classnames, template="a photo of a {}.", templates="dataset"):
