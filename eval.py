@@ -162,6 +162,7 @@ def add_common_flags(parser, default_dataset):
 
 
 def main():
+    """Each prompt file (or zero-shot CLIP) on each data set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("prompts", nargs="*", type=Path, help="prompt files written by train.py; none: zero-shot CLIP")
     parser.add_argument("--method", default="zero_shot", help="without a prompt file (default: zero_shot)")

@@ -179,6 +179,7 @@ def zero_shot_accuracy(clip, dataset, options, flags, device, rows):
 
 
 def main():
+    """The product of the flags' values, run by run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--method", nargs="+", default=["upt"], help=f"of {', '.join(METHODS)} (default: upt)")
     parser.add_argument("--model", nargs="+", default=["tiny"], help="tiny, ViT-B/16, ... or a path (default: tiny)")

@@ -177,6 +177,7 @@ def train(clip, images, facts, schedule, folder, lr, seed):
 
 
 def main():
+    """Draw the pool, make or load a CLIP, train it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for tiny.pt, merges.txt, progress and log")
     parser.add_argument("--start", type=Path, help="weights to go on from, with their merges.txt beside them")

@@ -165,24 +165,29 @@ def paint_background(pen, pattern, colour, rng):
 
 
 def blur(image, rng):
+    """Out of focus."""
     return image.filter(ImageFilter.GaussianBlur(rng.uniform(0.6, 1.1)))
 
 
 def grain(image, rng):
+    """Coloured noise, as from a poor sensor."""
     noise = Image.frombytes("RGB", image.size, rng.randbytes(3 * SIZE * SIZE))
     return Image.blend(image, noise, rng.uniform(0.12, 0.28))
 
 
 def fog(image, rng):
+    """Drowned in light gray."""
     return Image.blend(image, Image.new("RGB", image.size, jitter((205, 208, 212), rng)), rng.uniform(0.35, 0.65))
 
 
 def night(image, rng):
+    """Drowned in dark blue."""
     dark = Image.new("RGB", image.size, jitter((14, 18, 46), rng, 10))
     return Image.blend(image, dark, rng.uniform(0.5, 0.72))
 
 
 def sunset(image, rng):
+    """Lit by orange light."""
     return ImageChops.multiply(image, Image.new("RGB", image.size, jitter((255, 170, 110), rng)))
 
 
@@ -199,10 +204,12 @@ def infrared(image, rng):
 
 
 def negative(image, rng):
+    """Every colour replaced by its opposite."""
     return ImageOps.invert(image)
 
 
 def pale(image, rng):
+    """With little or no colour."""
     return ImageEnhance.Color(image).enhance(rng.uniform(0, 0.35))
 
 
