@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import warnings
 
 import pytest
 import torch
@@ -19,16 +18,7 @@ from clip_min.files import save_tensors
 from clip_min.world import benchmarks
 from prompts import METHODS
 from prompts.variance import inter_class_variance, intra_class_variance
-from tests.test_train import ROOT, call, refusal, rows
-
-
-@pytest.fixture(autouse=True, scope="module")
-def few_pictures():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(benchmarks, "PICTURES", {"train": 1, "val": 1, "test": 2})
-        patch.setattr(eval_script, "keep_freed_memory", lambda: None)  # it changes the whole process,
-        patch.setattr(warnings, "formatwarning", warnings.formatwarning)  # and so does this: undone afterwards
-        yield
+from tests.test_train import ROOT, call, few_pictures, refusal, rows  # noqa: F401 (a fixture that runs by itself)
 
 
 @pytest.fixture(scope="module")
