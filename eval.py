@@ -9,6 +9,7 @@
 
 import argparse
 import ast
+import dataclasses
 import difflib
 import json
 import shlex
@@ -24,6 +25,7 @@ import clip_min
 from clip_min import load_clip
 from clip_min.allocator import keep_freed_memory
 from clip_min.data import PictureSet, load_dataset, split_classes
+from clip_min.features import PRECISIONS, frozen_features
 from clip_min.files import append_line, load_tensors
 from clip_min.world.benchmarks import EIGHT
 from prompts import METHODS
@@ -31,24 +33,38 @@ from prompts.variance import inter_class_variance, intra_class_variance
 
 
 @torch.no_grad()
-def image_features(method, items, device, workers=0):
-    """N items → their features [N, E] and labels [N], in order."""
+def image_features(method, items, flags, device):
+    """N items → their features [N, E] and labels [N], in order; looked up if the image tower is frozen."""
+    labels = torch.tensor([item.label for item in items], device=device)
+    how = dict(device=device, workers=flags.workers, precision=flags.precision)
+    if method.image_tower_is_frozen:
+        return frozen_features(method.clip, items, features_folder(flags), **how), labels
     pictures = PictureSet(items, method.clip.image_size)
-    batches = DataLoader(pictures, batch_size=256, num_workers=workers)
-    pairs = [(method.encode_image(images.to(device)), labels) for images, labels in batches]
-    features, labels = zip(*pairs)
-    return torch.cat(features), torch.cat(labels).to(device)
+    batches = DataLoader(pictures, batch_size=256, num_workers=flags.workers)
+    with autocast(device, flags.precision):
+        return torch.cat([method.encode_image(images.to(device)).float() for images, _ in batches]), labels
 
 
 @torch.no_grad()
-def evaluate(method, items, device, workers=0):
+def evaluate(method, items, flags, device):
     """Accuracy in per cent on the items. The class weights are computed once for all pictures."""
     method.eval()
-    features, labels = image_features(method, items, device, workers)
-    logits = method.classify(features)  # [N, K]
+    features, labels = image_features(method, items, flags, device)
+    with autocast(device, flags.precision):
+        logits = method.classify(features)  # [N, K]
     if not logits.isfinite().all():
         raise ValueError("The logits are not finite: training has diverged, lower --lr.")
     return 100 * (logits.argmax(dim=-1) == labels).float().mean().item()
+
+
+def features_folder(flags):
+    """Where frozen image features are kept."""
+    return flags.features_dir or flags.out / "features"
+
+
+def autocast(device, precision):
+    """A context in which matrix products run in bf16 or fp16, or, for fp32, one that changes nothing."""
+    return torch.autocast(device.type, PRECISIONS[precision], enabled=precision != "fp32")
 
 
 def learned_parameters(method):
@@ -61,26 +77,32 @@ def load_prompt(path):
     if not path.exists():
         raise ValueError(f"There is no prompt file {path}.")
     prompt = load_tensors(path)
-    parts = {"method", "options", "learned", "model", "sha256", "dataset", "classes"}
+    parts = {"method", "options", "learned", "model", "sha256", "dataset", "classes", "classnames"}
     if not isinstance(prompt, dict) or not parts <= prompt.keys() or prompt["method"] not in METHODS:
         raise ValueError(f"{path} is no prompt file of train.py, or of another version of it.")
     return prompt
 
 
 def build_method(prompt, clip, dataset):
-    """A loaded prompt → its method on the data set's classes. Raises ValueError if CLIP is another one."""
+    """A loaded prompt → its method on the data set's classes.
+
+    Raises ValueError if CLIP is another one, or if what was learned belongs to its own classes only.
+    """
     if prompt["sha256"] != clip.sha256:
         raise ValueError(
             f"The prompt was learned on {prompt['model']} (SHA-256 {prompt['sha256'][:12]}...), but {clip.name} has "
             f"other weights ({clip.sha256[:12]}...): give --model the CLIP that it was learned on."
         )
-    method = make_method(prompt["method"], clip, dataset, prompt["options"])
+    learned_on = dataclasses.replace(dataset, classnames=prompt["classnames"])
+    method = make_method(prompt["method"], clip, learned_on, prompt["options"])
     parameters = learned_parameters(method)
     if {n: p.shape for n, p in parameters.items()} != {n: t.shape for n, t in prompt["learned"].items()}:
         raise ValueError(f"The prompt file's tensors are not those of {prompt['method']} with these options.")
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(prompt["learned"][name])
+    if dataset.classnames != prompt["classnames"]:
+        method.set_classes(dataset.classnames)
     return method
 
 
@@ -157,7 +179,9 @@ def add_common_flags(parser, default_dataset):
     parser.add_argument("--data-root", help="folder of the real benchmarks, in CoOp's layout")
     parser.add_argument("--hp", nargs="+", default=[], metavar="NAME=VALUE", help="the method's own options")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder of results and prompts (default: runs)")
+    parser.add_argument("--features-dir", type=Path, help="folder of frozen image features (default: OUT/features)")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    parser.add_argument("--precision", default="fp32", choices=tuple(PRECISIONS), help="to compute in (default: fp32)")
     parser.add_argument("--workers", type=int, default=0, help="processes that read pictures (default: 0, none)")
 
 
@@ -189,7 +213,7 @@ def main():
                 method = make_method(flags.method, clip, dataset, hyperparameters(flags.hp))
                 if learned_parameters(method):
                     raise ValueError(f"{flags.method} has to be learned first: give its prompt file.")
-            accuracy = evaluate(method, dataset.test, device, flags.workers)
+            accuracy = evaluate(method, dataset.test, flags, device)
             prompt_or_not = prompt or dict(method=flags.method, options=hyperparameters(flags.hp))
             row = {k: v for k, v in prompt_or_not.items() if k not in ("learned", "classnames", "version")}
             if prompt:
@@ -199,7 +223,7 @@ def main():
             label = path.parent if path else flags.method
             line = f"{name:20} {flags.classes:4} {len(dataset.classnames):5} classes  {accuracy:6.2f} %  {label}"
             if flags.variance:
-                features, labels = image_features(method, dataset.test, device, flags.workers)
+                features, labels = image_features(method, dataset.test, flags, device)
                 weights = method.weights if hasattr(method, "weights") else method.class_weights()
                 var_v, var_t = intra_class_variance(features, labels), inter_class_variance(weights)
                 line += f"  Var_v {var_v:.4f}  Var_t {var_t:.4f}"

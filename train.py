@@ -24,17 +24,19 @@ import zlib
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 
 import clip_min
 from clip_min import load_clip
 from clip_min.data import PictureSet, few_shot, load_dataset, split_classes
+from clip_min.features import frozen_features
 from clip_min.files import load_tensors, save_tensors
-from eval import add_common_flags, choose_device, evaluate, expand, hyperparameters, learned_parameters, make_method
-from eval import nearest, record, run
+from eval import add_common_flags, autocast, choose_device, evaluate, expand, features_folder, hyperparameters
+from eval import image_features, learned_parameters, make_method, nearest, record, run
 from prompts import FILES, METHODS
 
 WARM_UP_LR = 1e-5  # of the first epoch
+VIEWS = 16  # of each training picture
 SAVE_EVERY = 30  # seconds between two saves of an unfinished run
 
 
@@ -47,47 +49,81 @@ def learning_rate(lr, epoch, epochs):
     return WARM_UP_LR if epoch == 0 else lr * (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
 
 
-def train(method, items, setting, recipe, device, progress, workers):
-    """Learn the method's prompts on the items. Returns the seconds it took.
+def training_epochs(method, items, setting, recipe, flags, device):
+    """Yields, epoch after epoch, a data set of pairs (input, label), and what makes logits of a batch of inputs.
 
-    setting: identifies the run (its seed decides order, crops and dropout of every epoch). progress:
-    the file that an interrupted run goes on from; removed at the end.
+    Inputs are pictures, cropped and mirrored afresh in each epoch. If the image tower is frozen, they are
+    features of `setting["views"]` such pictures, computed once and cycled through (views = 0: pictures, too).
+    """
+    crops = dict(scale=recipe["crop_scale"], flip=recipe["flip"])
+    views = min(setting.get("views", 0), setting["epochs"])
+    if views:
+        how = dict(device=device, workers=flags.workers, precision=flags.precision, **crops)
+        features = [frozen_features(method.clip, items, features_folder(flags), view, **how) for view in range(views)]
+        labels = torch.tensor([item.label for item in items], device=device)
+        return lambda epoch: TensorDataset(features[epoch % views], labels), method.classify
+    pictures = PictureSet(items, method.clip.image_size, augmented=True, seed=setting["seed"], keep=True, **crops)
+
+    def fresh(epoch):
+        pictures.set_epoch(epoch)
+        return pictures
+
+    return fresh, method
+
+
+def train(method, chosen, setting, recipe, flags, device, folder):
+    """Learn the method's prompts on the chosen data set's training pictures. Returns the seconds it took.
+
+    setting: identifies the run (its seed decides order, crops and dropout of every epoch). folder: of
+    the file that an interrupted run goes on from, progress.pt, which is removed at the end.
+    Raises ValueError if the loss is not finite; the last prompt whose loss was is kept, as last-good.pt.
     """
     epochs, batch_size, seed = setting["epochs"], setting["batch_size"], setting["seed"]
-    crops = dict(scale=recipe["crop_scale"], flip=recipe["flip"])
-    pictures = PictureSet(items, method.clip.image_size, augmented=True, seed=seed, keep=True, **crops)
+    pairs_of_epoch, logits_of = training_epochs(method, chosen.train, setting, recipe, flags, device)
+    workers = flags.workers if logits_of is method else 0
     parameters = learned_parameters(method)
     optimiser = torch.optim.SGD(parameters.values(), setting["lr"], momentum=0.9, weight_decay=5e-4)
-    first, seconds = 0, 0.0
+    scaler = torch.amp.GradScaler(device.type, enabled=flags.precision == "fp16")  # keeps small gradients from 0
+    progress, first, seconds = folder / "progress.pt", 0, 0.0
     state = load_tensors(progress) if progress.exists() else None
     if state and state["setting"] == setting:
         for name, parameter in parameters.items():
             parameter.data.copy_(state["learned"][name])
         optimiser.load_state_dict(state["optimiser"])
+        scaler.load_state_dict(state["scaler"])
         first, seconds = state["epoch"], state["seconds"]
         print(f"  goes on from epoch {first}")
     start = saved = time.time()
+    last_good, step = None, 0
     for epoch in range(first, epochs):
         torch.manual_seed(zlib.crc32(f"{seed} {epoch}".encode()))  # so that any epoch can be the first after a stop
-        pictures.set_epoch(epoch)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(setting["lr"], epoch, epochs)
         # A last batch that is not full is dropped, unless it is the only one.
-        loader = DataLoader(pictures, batch_size, True, drop_last=len(items) >= batch_size, num_workers=workers)
+        drop_last = len(chosen.train) >= batch_size
+        loader = DataLoader(pairs_of_epoch(epoch), batch_size, True, drop_last=drop_last, num_workers=workers)
         method.train()
         method.clip.eval()  # frozen: the running means of a ResNet must not move
         losses, hits, seen = [], 0, 0
-        for images, labels in loader:
-            images, labels = images.to(device), labels.to(device)
-            logits = method(images)  # [B, K]
-            loss = F.cross_entropy(logits, labels)
+        for step, (inputs, labels) in enumerate(loader, epoch * len(loader)):
+            inputs, labels = inputs.to(device), labels.to(device)
+            with autocast(device, flags.precision):
+                logits = logits_of(inputs)  # [B, K]
+                loss = F.cross_entropy(logits, labels)
             if not loss.isfinite():
-                raise ValueError(f"The loss is {loss.item()} in epoch {epoch}: lower --lr.")
+                sentence = f"The loss is {loss.item()} at step {step} (epoch {epoch + 1}): lower --lr."
+                if last_good:
+                    save_prompt(folder / "last-good.pt", setting, last_good, chosen.classnames)
+                    sentence += f" The prompt of the step before is kept in {folder / 'last-good.pt'}."
+                raise ValueError(sentence)
+            last_good = {name: p.detach().clone() for name, p in parameters.items()}
             optimiser.zero_grad()
-            loss.backward()
+            scaler.scale(loss).backward()
             if recipe["max_norm"]:
+                scaler.unscale_(optimiser)
                 torch.nn.utils.clip_grad_norm_(parameters.values(), recipe["max_norm"])
-            optimiser.step()
+            scaler.step(optimiser)
+            scaler.update()
             losses.append(loss.item())
             hits += (logits.argmax(dim=-1) == labels).sum().item()
             seen += len(labels)
@@ -100,9 +136,26 @@ def train(method, items, setting, recipe, device, progress, workers):
         if now - saved > SAVE_EVERY and epoch + 1 < epochs:
             learned = {name: p.detach() for name, p in parameters.items()}
             content = dict(setting=setting, learned=learned, optimiser=optimiser.state_dict())
-            save_tensors(progress, content | dict(epoch=epoch + 1, seconds=seconds + now - start))
+            content |= dict(scaler=scaler.state_dict(), epoch=epoch + 1, seconds=seconds + now - start)
+            save_tensors(progress, content)
             saved = now
     return seconds + time.time() - start
+
+
+def fit(method, chosen, flags, device):
+    """Fit a linear probe on the pictures as CLIP sees them, without augmentation. Returns the seconds it took."""
+    start = time.time()
+    train = image_features(method, chosen.train, flags, device)
+    val = image_features(method, chosen.val, flags, device) if chosen.val else (None, None)
+    method.fit(*train, *val)
+    print(f"  C = {method.C:g}")
+    return time.time() - start
+
+
+def save_prompt(path, setting, learned, classnames):
+    """Write a prompt file: what was learned ({name: tensor}), and what is needed to use it again."""
+    learned = {name: tensor.detach().cpu() for name, tensor in learned.items()}
+    save_tensors(path, setting | dict(learned=learned, classnames=classnames, version=clip_min.__version__))
 
 
 def read_results(path):
@@ -123,18 +176,26 @@ def find_result(rows, setting):
 
 
 def make_setting(name, clip, dataset, shots, seed, flags):
-    """What identifies one run, and the recipe it follows: the flags where given, else the method's file."""
+    """What identifies one run, the recipe it follows (the flags where given, else the method's file), its folder."""
     recipe = FILES[name].TINY if clip.name == "tiny" else FILES[name].PAPER
-    overrides = {k: v for k in ("lr", "epochs", "batch_size") if (v := getattr(flags, k)) is not None}
     options = hyperparameters(flags.hp)
-    setting = dict(method=name, options=recipe["options"] | options, model=clip.name, sha256=clip.sha256)
-    setting |= dict(dataset=dataset, classes=flags.classes, shots=shots, seed=seed)
-    fewest = min((s for s in recipe["epochs"] if s >= shots), default=max(recipe["epochs"]))
-    setting |= dict(lr=recipe["lr"], epochs=recipe["epochs"][fewest], batch_size=recipe["batch_size"]) | overrides
-    words = [f"shots{shots}", f"seed{seed}"] + ([flags.classes] if flags.classes != "all" else [])
-    words += [f"{key}={value}" for key, value in (options | overrides).items()]
+    setting = dict(method=name, options=options, model=clip.name, sha256=clip.sha256, dataset=dataset)
+    setting |= dict(classes=flags.classes, shots=shots, seed=seed, precision=flags.precision)
+    words = dict(options)
+    if recipe:  # how it is trained, step by step
+        overrides = {k: v for k in ("lr", "epochs", "batch_size") if (v := getattr(flags, k)) is not None}
+        fewest = min((s for s in recipe["epochs"] if s >= shots), default=max(recipe["epochs"]))
+        setting["options"] = recipe["options"] | options
+        setting |= dict(lr=recipe["lr"], epochs=recipe["epochs"][fewest], batch_size=recipe["batch_size"]) | overrides
+        words |= overrides
+        if getattr(METHODS[name], "image_tower_is_frozen", False):
+            setting["views"] = flags.views
+            words |= dict(views=flags.views) if flags.views != VIEWS else {}
+    words |= dict(precision=flags.precision) if flags.precision != "fp32" else {}
+    parts = [f"shots{shots}", f"seed{seed}"] + ([flags.classes] if flags.classes != "all" else [])
+    parts += [f"{key}={value}" for key, value in words.items()]
     model = clip.name.replace("/", "-")
-    return setting, recipe, flags.out / dataset / model / name / "-".join(words).replace("/", "-")
+    return setting, recipe, flags.out / dataset / model / name / "-".join(parts).replace("/", "-")
 
 
 def learn_and_evaluate(name, clip, dataset, shots, seed, flags, device, rows):
@@ -150,15 +211,15 @@ def learn_and_evaluate(name, clip, dataset, shots, seed, flags, device, rows):
     method = make_method(name, clip, chosen, setting["options"]).to(device)
     count = sum(p.numel() for p in learned_parameters(method).values())
     print(f"{name}, seed {seed}: {len(chosen.train)} pictures, {count:,} learned parameters")
-    progress = folder / "progress.pt"
-    seconds = train(method, chosen.train, setting, recipe, device, progress, flags.workers)
-    accuracy = evaluate(method, chosen.test, device, flags.workers)
-    learned = {n: p.detach().cpu() for n, p in learned_parameters(method).items()}
-    prompt = setting | dict(learned=learned, classnames=chosen.classnames, version=clip_min.__version__)
-    save_tensors(folder / "prompt.pt", prompt)
+    if hasattr(method, "fit"):
+        seconds = fit(method, chosen, flags, device)
+    else:
+        seconds = train(method, chosen, setting, recipe, flags, device, folder)
+    accuracy = evaluate(method, chosen.test, flags, device)
+    save_prompt(folder / "prompt.pt", setting, learned_parameters(method), chosen.classnames)
     record(flags.out / "results.jsonl", **setting, accuracy=accuracy, trainable_parameters=count,
            seconds=round(seconds, 1), device=str(device))  # fmt: skip
-    progress.unlink(missing_ok=True)
+    (folder / "progress.pt").unlink(missing_ok=True)
     print(f"  test accuracy {accuracy:.2f} % on {len(chosen.test):,} pictures, {seconds:.0f} s, {folder / 'prompt.pt'}")
     return accuracy
 
@@ -166,13 +227,13 @@ def learn_and_evaluate(name, clip, dataset, shots, seed, flags, device, rows):
 def zero_shot_accuracy(clip, dataset, options, flags, device, rows):
     """Accuracy of zero-shot CLIP on the same test pictures, now or found in the results."""
     setting = dict(method="zero_shot", options=options, model=clip.name, sha256=clip.sha256, dataset=dataset.name)
-    setting |= dict(classes=flags.classes, shots=0, seed=0, epochs=0)
+    setting |= dict(classes=flags.classes, shots=0, seed=0, epochs=0, precision=flags.precision)
     found = find_result(rows, setting)
     if found:
         return found["accuracy"]
     start = time.time()
     chosen = split_classes(dataset, flags.classes)
-    accuracy = evaluate(make_method("zero_shot", clip, chosen, options), chosen.test, device, flags.workers)
+    accuracy = evaluate(make_method("zero_shot", clip, chosen, options), chosen.test, flags, device)
     seconds = round(time.time() - start, 1)
     record(flags.out / "results.jsonl", **setting, accuracy=accuracy, trainable_parameters=0, seconds=seconds)
     return accuracy
@@ -189,6 +250,9 @@ def main():
     parser.add_argument("--lr", type=float, help="learning rate (default: the method's recipe)")
     parser.add_argument("--epochs", type=int, help="(default: the method's recipe)")
     parser.add_argument("--batch-size", type=int, help="(default: the method's recipe)")
+    parser.add_argument("--views", type=int, default=VIEWS,
+                        help="random views of each picture that are computed once and cycled through, by methods that "
+                        f"leave the image tower frozen; 0: a fresh view in every epoch, as the papers (default: {VIEWS})")  # fmt: skip
     add_common_flags(parser, default_dataset=["toy-satellite"])
     flags = parser.parse_args()
     device = choose_device(flags.device)
@@ -197,6 +261,8 @@ def main():
         for value in values:
             if value is not None and value < 1:
                 raise ValueError(f"--{name} must be at least 1, not {value}.")
+    if flags.views < 0:
+        raise ValueError(f"--views must be at least 0, not {flags.views}.")
     if flags.lr is not None and not 0 < flags.lr < math.inf:
         raise ValueError(f"--lr must be a positive number, not {flags.lr}.")
     options = hyperparameters(flags.hp)

@@ -56,25 +56,42 @@ class Attention(nn.Module):
         b_q, b_kv = self.in_proj_bias.split([D, 2 * D])
         (q,) = self.split_heads(F.linear(query, W_q, b_q))  # [B, H, S or 1, 64]
         k, v = self.split_heads(F.linear(x, W_kv, b_kv))  # [B, H, S, 64] each
-        P = 0
-        if prefix is not None:
-            P, share = prefix.shape[1], B // prefix.shape[0]  # `share` rows of x in a row use one prefix
-            k_prefix, v_prefix = self.split_heads(F.linear(prefix, W_kv, b_kv))  # [B / share, H, P, 64] each
-            k = torch.cat([k_prefix.repeat_interleave(share, dim=0), k], dim=2)  # [B, H, P+S, 64]
-            v = torch.cat([v_prefix.repeat_interleave(share, dim=0), v], dim=2)
-        x = F.scaled_dot_product_attention(q, k, v, attn_mask=self.mask(S, P, row, x.device))
+        mask = self.mask(S, row, x.device)
+        if prefix is None:
+            x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        else:
+            x = attend_to_prefix_and_self(q, k, v, *self.split_heads(F.linear(prefix, W_kv, b_kv)), mask)
         return self.out_proj(x.transpose(1, 2).flatten(2))  # [B, H, S, 64] → [B, S, D]
 
-    def mask(self, S, P, row, device):
-        """True where a query may look: at the whole prefix, then causally at its own sequence.
+    def mask(self, S, row, device):
+        """True where a query may look at its own sequence: [1, 1, S, S], or [B, 1, 1, S] for `row`.
 
-        None (look everywhere) without causality; otherwise [S, P+S], or [B, 1, 1, P+S] for `row`.
+        None (look everywhere) without causality.
         """
         if not self.causal:
             return None
-        if row is None:
-            return torch.ones(S, P + S, dtype=torch.bool, device=device).tril(diagonal=P)
-        return (torch.arange(P + S, device=device) <= P + row[:, None])[:, None, None]
+        position = torch.arange(S, device=device)
+        query_position = position[None] if row is None else row[:, None]  # [1, S] or [B, 1]
+        return (position <= query_position[..., None])[:, None]
+
+
+def attend_to_prefix_and_self(q, k, v, k_prefix, v_prefix, mask):
+    """softmax([Q K_prefixᵀ, Q Kᵀ] / sqrt(d)) [V_prefix; V]: one attention over the prefix and the own sequence.
+
+    q [B, H, Q, 64], k, v [B, H, S, 64], mask [B or 1, 1, Q, S]; k_prefix, v_prefix [G, H, P, 64], each
+    shared by n = B / G neighbours → [B, H, Q, 64]. All n sequences meet their prefix in one matrix
+    product; its keys and values are not copied for each of them, which would take most of the memory.
+    """
+    G, P, S = len(k_prefix), k_prefix.shape[2], k.shape[2]
+    mask = torch.ones(1, 1, 1, S, dtype=torch.bool, device=q.device) if mask is None else mask
+    mask = mask.expand(len(q), -1, -1, -1)
+    q, k, v, mask = (x.unflatten(0, (G, -1)).transpose(1, 2) for x in (q, k, v, mask))  # [G, H, n, S, 64]
+    q = q / math.sqrt(HEAD_WIDTH)
+    at_prefix = (q.flatten(2, 3) @ k_prefix.mT).unflatten(2, q.shape[2:4])  # [G, H, n, Q, P]
+    at_self = (q @ k.mT).masked_fill(~mask, -torch.inf)  # [G, H, n, Q, S]
+    to_prefix, to_self = torch.cat([at_prefix, at_self], dim=-1).softmax(dim=-1).split([P, S], dim=-1)
+    from_prefix = (to_prefix.flatten(2, 3) @ v_prefix).unflatten(2, q.shape[2:4])  # [G, H, n, Q, 64]
+    return (from_prefix + to_self @ v).transpose(1, 2).flatten(0, 1)  # [B, H, Q, 64]
 
 
 class ResidualAttentionBlock(nn.Module):

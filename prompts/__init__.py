@@ -15,7 +15,22 @@ the crops), max_norm (of the gradient; None: not clipped) and options (of the me
 learns nothing has PAPER = None.
 """
 
-from prompts import upt, zero_shot
+from functools import partial
 
-FILES = {"zero_shot": zero_shot, "upt": upt}
-METHODS = {"zero_shot": zero_shot.ZeroShot, "upt": upt.UPT}
+from prompts import cocoop, coop, joint, linear_probe, upt, vpt, zero_shot
+
+FILES = {
+    "zero_shot": zero_shot, "linear_probe": linear_probe, "coop": coop, "cocoop": cocoop, "vpt": vpt, "upt": upt,
+    "joint": joint, "shared": joint, "mlp": joint,
+}  # fmt: skip
+METHODS = {
+    "zero_shot": zero_shot.ZeroShot,
+    "linear_probe": linear_probe.LinearProbe,
+    "coop": coop.CoOp,
+    "cocoop": cocoop.CoCoOp,
+    "vpt": vpt.VPT,
+    "upt": upt.UPT,
+    "joint": partial(joint.Joint, "joint"),
+    "shared": partial(joint.Joint, "shared"),
+    "mlp": partial(joint.Joint, "mlp"),
+}

@@ -57,6 +57,8 @@ class UPT(nn.Module):
     prompts stand in its place (all methods are built alike).
     """
 
+    image_tower_is_frozen = False
+
     def __init__(
         self, clip, classnames, template=None, n_ctx=4, depth="deep", heads=1, dropout=0.0, attention="paper"
     ):
@@ -65,13 +67,13 @@ class UPT(nn.Module):
             raise ValueError("UPT puts prompts between patches, so it needs a vision transformer: use a ViT model.")
         layers = min(len(clip.transformer.resblocks), len(clip.visual.transformer.resblocks))
         depth = layers if depth == "deep" else depth
-        if depth not in range(1, layers + 1):
+        if type(depth) is not int or depth not in range(1, layers + 1):
             raise ValueError(f'depth must be "deep" or a whole number from 1 to {layers}, not {depth!r}.')
         most = clip.context_length - 4  # room for [SOS], a name, the full stop and [EOS]
-        if n_ctx not in range(1, most + 1):
+        if type(n_ctx) is not int or n_ctx not in range(1, most + 1):
             raise ValueError(f"n_ctx must be a whole number from 1 to {most}, not {n_ctx!r}.")
         self.clip, self.n_ctx = clip, n_ctx
-        D_t, D_v = clip.ln_final.weight.numel(), clip.visual.ln_post.weight.numel()
+        D_t, D_v = len(clip.ln_final.weight), len(clip.visual.ln_post.weight)
         self.U = nn.Parameter(0.02 * torch.randn(depth, 2 * n_ctx, D_t))
         self.theta = Theta(D_t, heads, dropout, attention)
         self.to_visual = nn.Linear(D_t, D_v)

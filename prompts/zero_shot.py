@@ -1,8 +1,8 @@
 """Zero-shot CLIP: the baseline that every prompt method starts from.
 
 Radford et al., "Learning Transferable Visual Models From Natural Language Supervision",
-ICML 2021, arXiv:2103.00020, Sec. 3.1; written as Eq. (1) in CoOp (arXiv:2109.01134) and in
-UPT (arXiv:2210.07225).
+ICML 2021, arXiv:2103.00020, Sec. 3.1; written as Eq. (1) in CoOp (arXiv:2109.01134), CoCoOp
+(arXiv:2203.05557) and UPT (arXiv:2210.07225).
 
 A class is described by a hand-written sentence with its name filled in. The text tower turns the
 sentence into a vector w, and a picture gets the class whose w has the largest cosine with the
@@ -48,6 +48,8 @@ class ZeroShot(nn.Module):
     templates: "dataset" uses that one; "ensemble" averages it with the seven above.
     """
 
+    image_tower_is_frozen = True  # so its features can be computed once and kept
+
     def __init__(self, clip, classnames, template="a photo of a {}.", templates="dataset"):
         super().__init__()
         if templates not in ("dataset", "ensemble"):
@@ -77,7 +79,7 @@ class ZeroShot(nn.Module):
 
     def classify(self, image_features):
         """f [B, E] → logits [B, K], whose softmax is p(y|x)."""
-        # CoOp Eq. (1), UPT Eq. (1): p(y=i|x) = exp(cos(w_i, f)/tau) / sum_j exp(cos(w_j, f)/tau)
+        # CoOp Eq. (1), CoCoOp Eq. (1), UPT Eq. (1): p(y=i|x) = exp(cos(w_i, f)/tau) / sum_j exp(cos(w_j, f)/tau)
         return self.clip.logit_scale.exp() * F.normalize(image_features, dim=-1) @ self.weights.T
 
     def forward(self, images):
