@@ -189,7 +189,7 @@ def main():
     """Each prompt file (or zero-shot CLIP) on each data set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("prompts", nargs="*", type=Path, help="prompt files written by train.py; none: zero-shot CLIP")
-    parser.add_argument("--method", default="zero_shot", help="without a prompt file (default: zero_shot)")
+    parser.add_argument("--method", help="(default: the prompt file's, else zero_shot)")
     parser.add_argument("--model", help="tiny, ViT-B/16, ... or a path (default: the prompt's, else tiny)")
     parser.add_argument("--classes", default="all", choices=("all", "base", "new"))
     parser.add_argument("--variance", action="store_true", help="also print Var_v and Var_t (UPT Eqs. 6 to 8)")
@@ -200,6 +200,10 @@ def main():
     clips = {}
     for path in flags.prompts or [None]:
         prompt = load_prompt(path) if path else None
+        method_name = nearest(flags.method or (prompt["method"] if prompt else "zero_shot"), METHODS, "method")
+        if prompt and (prompt["method"] != method_name or flags.hp):
+            raise ValueError(f"{path} holds a prompt of {prompt['method']} with options {prompt['options']}: "
+                             "leave --method and --hp out.")  # fmt: skip
         model = flags.model or (prompt["model"] if prompt else "tiny")
         if model not in clips:
             clips[model] = load_clip(model, device)
@@ -210,17 +214,21 @@ def main():
             if prompt:
                 method = build_method(prompt, clip, dataset)
             else:
-                method = make_method(flags.method, clip, dataset, hyperparameters(flags.hp))
+                method = make_method(method_name, clip, dataset, hyperparameters(flags.hp))
                 if learned_parameters(method):
-                    raise ValueError(f"{flags.method} has to be learned first: give its prompt file.")
+                    raise ValueError(f"{method_name} has to be learned first: give its prompt file.")
+            if flags.variance and method_name in ("cocoop", "linear_probe"):
+                raise ValueError(f"--variance needs text features that are the same for every picture, which "
+                                 f"{method_name} does not have: leave it out.")  # fmt: skip
             accuracy = evaluate(method, dataset.test, flags, device)
-            prompt_or_not = prompt or dict(method=flags.method, options=hyperparameters(flags.hp))
+            prompt_or_not = prompt or dict(method=method_name, options=hyperparameters(flags.hp))
             row = {k: v for k, v in prompt_or_not.items() if k not in ("learned", "classnames", "version")}
             if prompt:
                 row |= dict(trained_on=prompt["dataset"], trained_classes=prompt["classes"])
             row |= dict(model=clip.name, sha256=clip.sha256, dataset=name, classes=flags.classes)
+            row |= dict(precision=flags.precision)
             record(flags.out / "results.jsonl", **row, accuracy=accuracy, seconds=round(time.time() - start, 1))
-            label = path.parent if path else flags.method
+            label = path.parent if path else method_name
             line = f"{name:20} {flags.classes:4} {len(dataset.classnames):5} classes  {accuracy:6.2f} %  {label}"
             if flags.variance:
                 features, labels = image_features(method, dataset.test, flags, device)

@@ -251,8 +251,8 @@ def main():
     parser.add_argument("--epochs", type=int, help="(default: the method's recipe)")
     parser.add_argument("--batch-size", type=int, help="(default: the method's recipe)")
     parser.add_argument("--views", type=int, default=VIEWS,
-                        help="random views of each picture that are computed once and cycled through, by methods that "
-                        f"leave the image tower frozen; 0: a fresh view in every epoch, as the papers (default: {VIEWS})")  # fmt: skip
+                        help="if the method leaves the image tower frozen, random views of each picture to compute "
+                        f"once and cycle through; 0: a fresh one every epoch, as the papers (default: {VIEWS})")
     add_common_flags(parser, default_dataset=["toy-satellite"])
     flags = parser.parse_args()
     device = choose_device(flags.device)

@@ -8,6 +8,7 @@
     download.py     files from the network, resumed and checked by SHA-256
     preprocess.py   pictures → normalised tensors; augmentation for training
     data.py         benchmarks, picture folders, few-shot and base/new splits
+    features.py     frozen image features, computed once and kept on disk
     world/          the miniature world: its drawings, captions, benchmarks, and the tiny CLIP's weights
     pretrain.py     contrastive pre-training of the tiny CLIP
 

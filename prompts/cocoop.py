@@ -41,7 +41,7 @@ PAPER = dict(
 )
 # For the tiny CLIP, chosen on the validation pictures of the miniature sets (notes/results.md).
 TINY = dict(
-    lr=0.1, epochs={1: 10, 2: 10, 4: 10, 8: 10, 16: 10}, batch_size=8,
+    lr=0.05, epochs={1: 10, 2: 10, 4: 10, 8: 10, 16: 10}, batch_size=8,
     crop_scale=(0.85, 1.0), flip=False, max_norm=None, options={},
 )
 
@@ -145,7 +145,8 @@ def initial_context(clip, n_ctx, ctx_init, default):
     if ctx_init is not None:
         ids = clip.tokenizer.encode(str(ctx_init).replace("_", " "))
         if not ids or n_ctx not in (None, len(ids)):
-            raise ValueError(f"ctx_init={ctx_init!r} has {len(ids)} tokens, which contradicts n_ctx={n_ctx!r}: give one.")
+            raise ValueError(f"ctx_init={ctx_init!r} has {len(ids)} tokens, which contradicts n_ctx={n_ctx!r}: "
+                             "give one, or ctx_init=None for a random start.")  # fmt: skip
         n_ctx = len(ids)
     n_ctx = default if n_ctx is None else n_ctx
     most = clip.context_length - 4  # room for [SOS], a name, the full stop and [EOS]

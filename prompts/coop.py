@@ -39,17 +39,18 @@ PAPER = dict(
 )
 # For the tiny CLIP, chosen on the validation pictures of the miniature sets (notes/results.md).
 TINY = dict(
-    lr=0.1, epochs={1: 50, 2: 50, 4: 50, 8: 50, 16: 50}, batch_size=32,
-    crop_scale=(0.85, 1.0), flip=False, max_norm=None, options={},
+    lr=0.02, epochs={1: 50, 2: 50, 4: 50, 8: 50, 16: 50}, batch_size=32,
+    crop_scale=(0.85, 1.0), flip=False, max_norm=None, options=dict(ctx_init="a photo of a"),
 )
 
 
 class CoOp(nn.Module):
     """Learned context vectors around the class name.
 
-    n_ctx: their number M (default: as many as `ctx_init` has tokens, else 16, or 4 if CLIP reads fewer than 77). class_token_position: "end", "middle"
-    or "front". class_specific: each class has its own (CSC). ctx_init: words to start from; None: random.
-    template: unused, the context stands in its place (all methods are built alike).
+    n_ctx: their number M. Default: as many as `ctx_init` has tokens, else 16, or 4 if CLIP reads fewer than 77 tokens.
+    class_token_position: "end", "middle" or "front". class_specific: each class has its own (CSC).
+    ctx_init: words to start from; None: random. template: unused, the context stands in its place (all methods
+    are built alike).
     """
 
     image_tower_is_frozen = True  # so its features can be computed once and kept
@@ -156,7 +157,8 @@ def initial_context(clip, n_ctx, ctx_init, default):
     if ctx_init is not None:
         ids = clip.tokenizer.encode(str(ctx_init).replace("_", " "))
         if not ids or n_ctx not in (None, len(ids)):
-            raise ValueError(f"ctx_init={ctx_init!r} has {len(ids)} tokens, which contradicts n_ctx={n_ctx!r}: give one.")
+            raise ValueError(f"ctx_init={ctx_init!r} has {len(ids)} tokens, which contradicts n_ctx={n_ctx!r}: "
+                             "give one, or ctx_init=None for a random start.")  # fmt: skip
         n_ctx = len(ids)
     n_ctx = default if n_ctx is None else n_ctx
     most = clip.context_length - 4  # room for [SOS], a name, the full stop and [EOS]

@@ -18,7 +18,9 @@ place of the transformer layer theta, so that no prompt sees another one.
 | Fig. 5 (c) | U, MLP    | self.U, self.mlp             | [depth, 2n, D_t]               |
 
 Differs from the paper, which gives these designs a figure and one sentence each:
-- joint: CoOp's context goes into the first text layer only, as in CoOp; visual prompts go into all layers.
+- joint: CoOp's context goes into the first text layer only, as in CoOp; visual prompts go into all layers. The
+  context starts from the words "a photo of a", as CoOp's does in CoCoOp's experiments (arXiv:2203.05557, Sec. 4), if
+  n_ctx is their number of tokens, and at random otherwise.
 - shared, mlp: prompts go into every layer of both towers, as in UPT; a learned linear map D_t → D_v
   takes them to the image tower, whose width differs.
 - mlp: Linear, ReLU, Linear, all D_t wide, the sizes of the FFN in upt.py. No residual, no LayerNorm.
@@ -39,7 +41,7 @@ PAPER = dict(
 )
 # For the tiny CLIP, chosen on the validation pictures of the miniature sets (notes/results.md).
 TINY = dict(
-    lr=0.1, epochs={1: 20, 2: 20, 4: 20, 8: 20, 16: 20}, batch_size=32,
+    lr=0.02, epochs={1: 20, 2: 20, 4: 20, 8: 20, 16: 20}, batch_size=32,
     crop_scale=(0.85, 1.0), flip=False, max_norm=5.0, options={},
 )
 
@@ -67,7 +69,9 @@ class Joint(nn.Module):
         self.clip, self.design, self.n_ctx = clip, design, n_ctx
         D_t, D_v = len(clip.ln_final.weight), len(clip.visual.ln_post.weight)
         if design == "joint":
-            self.T = nn.Parameter(0.02 * torch.randn(1, n_ctx, D_t))
+            words = clip.token_embedding.weight[clip.tokenizer.encode("a photo of a")]
+            start = words if len(words) == n_ctx else 0.02 * torch.randn(n_ctx, D_t)
+            self.T = nn.Parameter(start[None].clone())
             self.V = nn.Parameter(0.02 * torch.randn(depth, n_ctx, D_v))
         elif design == "shared":
             self.U = nn.Parameter(0.02 * torch.randn(depth, n_ctx, D_t))

@@ -71,7 +71,7 @@ def plain_class_weights(clip, names, T):
 
 
 def published_tokenizer(tokenizer):
-    """A copy of the tokenizer that knows the class names' ids of OpenAI's vocabulary, which is not in this repository."""
+    """A copy of the tokenizer that knows the class names' ids in OpenAI's vocabulary, which is not part of this."""
     ids = dict(zip((name.replace("_", " ") for name in LEARNERS["classnames"]), LEARNERS["class_token_ids"]))
     full_stop = 269  # "." at the end of a word
     ids |= {f"{name}.": [*known, full_stop] for name, known in ids.items()}

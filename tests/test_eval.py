@@ -172,6 +172,12 @@ def test_bad_input_ends_in_one_clear_sentence_and_nothing_is_written(tmp_path, c
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("arguments", [("--method", "coop"), ("--method", "zero_shot"), ("--hp", "n_ctx=8")], ids=str)
+def test_a_prompt_file_of_another_method_or_with_other_options_is_refused(prompt_file, tmp_path, capsys, arguments):
+    sentence = refusal(capsys, evaluate(tmp_path / "runs", prompt_file, *arguments))
+    assert "holds a prompt of upt" in sentence and str(prompt_file) in sentence and not (tmp_path / "runs").exists()
+
+
 def test_a_prompt_made_with_another_backbone_is_refused(prompt_file, tmp_path, capsys):
     weights = torch.load(TINY, weights_only=True)
     weights["logit_scale"] = weights["logit_scale"] + 0.1  # all sizes fit, one number differs
@@ -202,12 +208,14 @@ def test_a_file_that_is_no_prompt_file_is_refused_by_name(prompt_file, tmp_path,
     "change",
     [
         dict(method="hypnosis"),
+        dict(method="coop"),
         dict(options=dict(hypnosis=True)),
         dict(options=dict(n_ctx=5)),
         dict(learned={}),
         dict(dataset=None),
         dict(options=None),
         dict(classes=None),
+        dict(classnames=None),
     ],
     ids=str,
 )

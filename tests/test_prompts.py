@@ -23,7 +23,7 @@ VARIANTS = [(name, {}) for name in METHODS] + [
     ("upt", dict(attention="released")),
     ("shared", dict(depth=2)),
 ]
-EQUATIONS = [("CoOp", n) for n in range(1, 5)] + [("CoCoOp", n) for n in range(1, 4)] + [("UPT", n) for n in range(1, 9)]
+EQUATIONS = [(paper, n) for paper, most in dict(CoOp=4, CoCoOp=3, UPT=8).items() for n in range(1, most + 1)]
 every_method = pytest.mark.parametrize("name, options", VARIANTS, ids=str)
 
 

@@ -18,7 +18,10 @@ import eval as eval_script
 import train as train_script
 from clip_min.checkpoint import TINY
 from clip_min.files import save_tensors
+from clip_min.model import VisionTransformer
 from clip_min.world import benchmarks
+from prompts import METHODS
+from prompts.coop import CoOp
 from train import learning_rate
 
 ROOT = Path(__file__).parents[1]
@@ -155,9 +158,66 @@ def test_a_method_trains_with_the_recipe_in_its_file_unless_a_flag_says_otherwis
     assert prompt["learned"]["U"].shape == (4, 6, 128)
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_learns_records_and_is_rebuilt_from_its_prompt_file(name, tmp_path):
+    assert train(tmp_path, "--method", name, "--shots", 2, *(("--epochs", 2) if name != "linear_probe" else ())) == 0
+    row = rows(tmp_path)[-1]
+    assert row["method"] == name and (name == "zero_shot") == (prompts(tmp_path) == {})
+    for path in tmp_path.rglob("prompt.pt"):
+        assert call(eval_script, path, "--out", tmp_path / "again") == 0
+        again = rows(tmp_path / "again")[-1]
+        assert again["accuracy"] == row["accuracy"] and again["method"] == name
+
+
+def test_class_specific_contexts_are_refused_on_other_classes_even_if_there_are_as_many(tmp_path, capsys):
+    arguments = ("--method", "coop", "--hp", "class_specific=True", "--shots", 1, "--epochs", 1, "--classes", "base")
+    assert train(tmp_path, *arguments) == 0
+    (path,) = tmp_path.rglob("prompt.pt")
+    assert call(eval_script, path, "--classes", "base", "--out", tmp_path) == 0
+    assert "other classes" in refusal(capsys, call(eval_script, path, "--classes", "new", "--out", tmp_path))
+
+
+# Frozen image features
+
+
+def test_a_frozen_image_towers_features_are_computed_once_for_all_methods_and_seeds(tmp_path, monkeypatch):
+    arguments = ("--shots", 1, "--epochs", 2, "--views", 2, "--features-dir", tmp_path / "features")
+    assert train(tmp_path / "one", "--method", "coop", *arguments) == 0
+    monkeypatch.setattr(VisionTransformer, "forward", lambda *_: pytest.fail("an image was encoded again"))
+    assert train(tmp_path / "two", "--method", "coop", "cocoop", *arguments, "--seed", 1) == 0
+
+
+def test_views_are_cycled_through_and_0_makes_a_fresh_one_in_every_epoch(tmp_path, monkeypatch):
+    seen = []
+    classify = CoOp.classify
+
+    def spy(method, features):
+        if method.training:
+            seen.append(features.clone())
+        return classify(method, features)
+
+    monkeypatch.setattr(CoOp, "classify", spy)
+    for views, different in ((2, 2), (3, 3), (16, 4), (0, 4)):
+        seen.clear()
+        assert train(tmp_path / str(views), "--method", "coop", "--shots", 1, "--epochs", 4, "--views", views) == 0
+        sums = {round(x.double().sort(dim=0).values.norm().item(), 4) for x in seen}  # whatever their order
+        assert (len(seen), len(sums)) == (4, different)
+        assert rows(tmp_path / str(views))[-1]["views"] == views
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_lower_precision_learns_without_nan_and_is_another_run(tmp_path, precision):
+    for method in ("coop", "upt"):
+        assert train(tmp_path, "--method", method, "--shots", 1, "--epochs", 3, "--precision", precision) == 0
+    assert all(row["precision"] == precision for row in rows(tmp_path))
+    for path, prompt in prompts(tmp_path).items():
+        assert precision in path and all(x.isfinite().all() for x in prompt["learned"].values())
+
+
 def test_the_number_of_epochs_goes_with_the_number_of_shots():
     """CoOp, Sec. 4.1: 50 epochs for 1 shot, 100 for 2 and 4, 200 for 8 and 16; shots in between go with the next."""
-    flags = train_script.argparse.Namespace(lr=None, epochs=None, batch_size=None, hp=[], classes="all", out=Path())
+    flags = dict(lr=None, epochs=None, batch_size=None, hp=[], classes="all", out=Path(), precision="fp32")
+    flags = train_script.argparse.Namespace(**flags)
     clip = train_script.argparse.Namespace(name="ViT-B/16", sha256="")
     for shots, epochs in {1: 50, 2: 100, 3: 100, 4: 100, 8: 200, 16: 200, 32: 200}.items():
         assert train_script.make_setting("upt", clip, "d", shots, 1, flags)[0]["epochs"] == epochs
@@ -318,7 +378,7 @@ def test_the_examples_in_the_docstrings_are_true():
     "arguments, words",
     [
         (["--method", "utp"], ["'utp'", "Did you mean upt?", "zero_shot"]),
-        (["--method", "upt", "UPT"], ["'UPT'", "Did you mean upt?"]),
+        (["--method", "upt", "UPT"], ["'UPT'", "Did you mean upt"]),
         (["--dataset", "toy-satelite"], ["'toy-satelite'", "Did you mean toy-satellite"]),
         (["--dataset", "eurosatt"], ["'eurosatt'", "Did you mean eurosat"]),
         (["--dataset", "eurosat"], ["eurosat", "--data-root"]),
@@ -335,6 +395,10 @@ def test_the_examples_in_the_docstrings_are_true():
         (["--batch-size", 0], ["batch", "0"]),
         (["--lr", -1], ["-1"]),
         (["--lr", "nan"], ["--lr", "nan"]),
+        (["--views", -1], ["--views", "at least 0, not -1"]),
+        (["--method", "coop", "--hp", "n_ctx=16", "ctx_init=a"], ["n_ctx=16", "ctx_init='a'", "1 tokens"]),
+        (["--method", "shared", "--hp", "design=mlp"], ["shared", "design"]),
+        (["--method", "linear_probe", "--hp", "C=-1"], ["C must be", "-1"]),
     ],
     ids=str,
 )
@@ -358,11 +422,29 @@ def test_a_file_that_is_no_checkpoint_is_refused_by_name(tmp_path, capsys, kind)
     assert str(path) in sentence and not (tmp_path / "runs").exists()
 
 
-def test_a_loss_that_is_no_number_ends_in_one_sentence(tmp_path, monkeypatch, capsys):
-    cross_entropy = train_script.F.cross_entropy
-    monkeypatch.setattr(train_script.F, "cross_entropy", lambda *arguments: float("nan") * cross_entropy(*arguments))
-    sentence = refusal(capsys, train(tmp_path, *SHORT))
-    assert "nan" in sentence and "--lr" in sentence and prompts(tmp_path) == {}
+def test_a_loss_that_is_no_number_ends_in_one_sentence_and_the_last_good_prompt_is_kept(tmp_path, monkeypatch, capsys):
+    cross_entropy, calls = train_script.F.cross_entropy, []
+
+    def diverge(*arguments):
+        calls.append(1)
+        return cross_entropy(*arguments) * (float("nan") if len(calls) == 3 else 1)
+
+    monkeypatch.setattr(train_script.F, "cross_entropy", diverge)
+    sentence = refusal(capsys, train(tmp_path, "--shots", 1, "--epochs", 3))
+    assert "nan at step 2 (epoch 3)" in sentence and "--lr" in sentence and prompts(tmp_path) == {}
+    (path,) = tmp_path.rglob("last-good.pt")
+    assert str(path) in sentence and [row["method"] for row in rows(tmp_path)] == ["zero_shot"]
+    monkeypatch.undo()
+    assert train(tmp_path / "whole", "--shots", 1, "--epochs", 3) == 0
+    assert call(eval_script, path, "--out", tmp_path) == 0  # it can be used
+    last_good, (whole,) = torch.load(path, weights_only=True)["learned"], prompts(tmp_path / "whole").values()
+    assert all(x.isfinite().all() and not torch.equal(x, whole["learned"][name]) for name, x in last_good.items())
+
+
+def test_a_loss_that_is_no_number_from_the_start_leaves_no_prompt(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(train_script.F, "cross_entropy", lambda logits, _: logits.sum() * float("nan"))
+    assert "nan at step 0 (epoch 1)" in refusal(capsys, train(tmp_path, *SHORT))
+    assert not list(tmp_path.rglob("*.pt")) or not list(tmp_path.rglob("last-good.pt"))
 
 
 def test_a_class_with_fewer_pictures_than_shots_gives_all_it_has_with_a_warning(tmp_path, capsys):
