@@ -226,7 +226,7 @@ def main():
             if prompt:
                 row |= dict(trained_on=prompt["dataset"], trained_classes=prompt["classes"])
             row |= dict(model=clip.name, sha256=clip.sha256, dataset=name, classes=flags.classes)
-            row |= dict(precision=flags.precision)
+            row |= dict(precision=flags.precision, split="test")
             record(flags.out / "results.jsonl", **row, accuracy=accuracy, seconds=round(time.time() - start, 1))
             label = path.parent if path else method_name
             line = f"{name:20} {flags.classes:4} {len(dataset.classnames):5} classes  {accuracy:6.2f} %  {label}"

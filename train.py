@@ -9,7 +9,7 @@ interrupted run goes on where it stopped. Each run leaves runs/<data set>/<model
 and one line in runs/results.jsonl; eval.py reads the prompt. Recipes (learning rate, epochs, ...) are
 those of the method's paper, or, for the tiny CLIP, the ones that stand beside them in prompts/.
 
-Schedule and augmentation follow the code published with CoOp (arXiv:2109.01134, Sec. 4.1): SGD with
+Schedule and augmentation follow the code published with CoOp (arXiv:2109.01134, Sec. 3.1): SGD with
 momentum 0.9 and weight decay 5e-4, cosine learning rate, one epoch of warm-up, random crops and flips.
 """
 
@@ -50,7 +50,7 @@ def learning_rate(lr, epoch, epochs):
 
 
 def training_epochs(method, items, setting, recipe, flags, device):
-    """Yields, epoch after epoch, a data set of pairs (input, label), and what makes logits of a batch of inputs.
+    """→ two functions: number of an epoch → its data set of pairs (input, label); batch of inputs → logits.
 
     Inputs are pictures, cropped and mirrored afresh in each epoch. If the image tower is frozen, they are
     features of `setting["views"]` such pictures, computed once and cycled through (views = 0: pictures, too).
@@ -180,8 +180,8 @@ def make_setting(name, clip, dataset, shots, seed, flags):
     recipe = FILES[name].TINY if clip.name == "tiny" else FILES[name].PAPER
     options = hyperparameters(flags.hp)
     setting = dict(method=name, options=options, model=clip.name, sha256=clip.sha256, dataset=dataset)
-    setting |= dict(classes=flags.classes, shots=shots, seed=seed, precision=flags.precision)
-    words = dict(options)
+    setting |= dict(classes=flags.classes, shots=shots, seed=seed, precision=flags.precision, split=flags.split)
+    words = options | (dict(split="val") if flags.split == "val" else {})
     if recipe:  # how it is trained, step by step
         overrides = {k: v for k in ("lr", "epochs", "batch_size") if (v := getattr(flags, k)) is not None}
         fewest = min((s for s in recipe["epochs"] if s >= shots), default=max(recipe["epochs"]))
@@ -220,7 +220,8 @@ def learn_and_evaluate(name, clip, dataset, shots, seed, flags, device, rows):
     record(flags.out / "results.jsonl", **setting, accuracy=accuracy, trainable_parameters=count,
            seconds=round(seconds, 1), device=str(device))  # fmt: skip
     (folder / "progress.pt").unlink(missing_ok=True)
-    print(f"  test accuracy {accuracy:.2f} % on {len(chosen.test):,} pictures, {seconds:.0f} s, {folder / 'prompt.pt'}")
+    on = f"{flags.split} accuracy {accuracy:.2f} % on {len(chosen.test):,} pictures"
+    print(f"  {on}, {seconds:.0f} s, {folder / 'prompt.pt'}")
     return accuracy
 
 
@@ -228,6 +229,7 @@ def zero_shot_accuracy(clip, dataset, options, flags, device, rows):
     """Accuracy of zero-shot CLIP on the same test pictures, now or found in the results."""
     setting = dict(method="zero_shot", options=options, model=clip.name, sha256=clip.sha256, dataset=dataset.name)
     setting |= dict(classes=flags.classes, shots=0, seed=0, epochs=0, precision=flags.precision)
+    setting |= dict(split=flags.split)
     found = find_result(rows, setting)
     if found:
         return found["accuracy"]
@@ -246,6 +248,8 @@ def main():
     parser.add_argument("--model", nargs="+", default=["tiny"], help="tiny, ViT-B/16, ... or a path (default: tiny)")
     parser.add_argument("--shots", nargs="+", type=int, default=[16], help="pictures per class (default: 16)")
     parser.add_argument("--seed", nargs="+", type=int, default=[1], help="(default: 1)")
+    parser.add_argument("--split", default="test", choices=("test", "val"),
+                        help="pictures to evaluate on; val: to choose a recipe by (default: test)")  # fmt: skip
     parser.add_argument("--classes", default="all", choices=("all", "base", "new"), help="(default: all)")
     parser.add_argument("--lr", type=float, help="learning rate (default: the method's recipe)")
     parser.add_argument("--epochs", type=int, help="(default: the method's recipe)")
@@ -267,13 +271,16 @@ def main():
         raise ValueError(f"--lr must be a positive number, not {flags.lr}.")
     options = hyperparameters(flags.hp)
     datasets = [load_dataset(name, flags.data_root) for name in expand(flags.dataset)]
+    if flags.split == "val":
+        datasets = [dataclasses.replace(dataset, test=dataset.val) for dataset in datasets]
     methods = [name for name in dict.fromkeys(methods) if name != "zero_shot"]  # it has a row in any case
     shots, seeds = dict.fromkeys(flags.shots), dict.fromkeys(flags.seed)  # each once
     zero_shot_options = {} if methods else options
     for model in flags.model:
         clip = load_clip(model, device)
         for name, dataset in itertools.product(methods or ["zero_shot"], datasets):
-            make_method(name, clip, dataset, options)  # refuses what cannot be before anything is computed
+            recipes_and_flags = make_setting(name, clip, dataset.name, 1, 1, flags)[0]["options"]
+            make_method(name, clip, dataset, recipes_and_flags)  # refuses what cannot be before anything is computed
         for dataset, shot in itertools.product(datasets, shots):
             rows = read_results(flags.out / "results.jsonl")
             zero_shot = zero_shot_accuracy(clip, dataset, zero_shot_options, flags, device, rows)

@@ -29,7 +29,7 @@ def read(path):
         label = row["method"] + (" CSC" if options.pop("class_specific", False) else "")
         learned_on = (row.get("trained_on", row["dataset"]), row.get("trained_classes", row["classes"]))
         wanted = "base" if row["classes"] == "new" and row["method"] != "zero_shot" else row["classes"]
-        if options or row["model"] != "tiny" or row.get("views", 16) != 16 or row["precision"] != "fp32":
+        if options or row["model"] != "tiny" or row.get("views", 16) != 16 or row.get("split") == "val":
             continue
         if learned_on == (row["dataset"], wanted):
             table[label, row["dataset"], row["classes"], row["shots"]][row["seed"]] = row["accuracy"]

@@ -510,16 +510,17 @@ def tidy(value):
 
 def report(lines):
     """Print a Markdown table for each section; a case measured twice counts with its last line."""
-    latest = {(line["section"], line["case"]): line for line in lines}
+    latest = {(line["section"], line["case"], line["machine"]): line for line in lines}
     for section in SECTIONS:
-        rows = [line for (name, _), line in latest.items() if name == section]
+        rows = [line for (name, *_), line in latest.items() if name == section]
         columns = list(dict.fromkeys(key for row in rows for key in row["measured"]))
         machines = sorted({row["machine"] for row in rows})
         if rows:
             print(f"\n### {section}\n\n" + "\n".join(f"- {machine}" for machine in machines))
             print(f"\n| case | {' | '.join(columns)} |\n|{' --- |' * (1 + len(columns))}")
         for row in rows:
-            print(f"| {row['case']} | {' | '.join(tidy(row['measured'].get(key, '')) for key in columns)} |")
+            case = row["case"] + ", default allocator" * ("default allocator" in row["machine"])
+            print(f"| {case} | {' | '.join(tidy(row['measured'].get(key, '')) for key in columns)} |")
     return list(latest.values())
 
 
@@ -569,12 +570,14 @@ def machine(flags):
     cpu = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     device = [torch.cuda.get_device_name()] if torch.cuda.is_available() else []
     facts = [*device, cpu[0] if cpu else "unknown CPU", f"{flags.threads} threads", f"torch {torch.__version__}"]
-    return ", ".join([*facts, f"seed {flags.seed}"] + ["QUICK: toy sizes"] * flags.quick)
+    facts += [f"seed {flags.seed}"] + ["default allocator"] * flags.default_allocator
+    return ", ".join(facts + ["QUICK: toy sizes"] * flags.quick)
 
 
 def run_section(section, flags):
     """Measure one section here and write each line as soon as it is there."""
-    keep_freed_memory()
+    if not flags.default_allocator:
+        keep_freed_memory()
     facts = machine(flags)
     for case, measured in SECTIONS[section](flags):
         busy = round(os.getloadavg()[0], 1)  # a quiet machine stays near the number of threads
@@ -590,6 +593,8 @@ def main():
     parser.add_argument("--quick", action="store_true", help="a toy CLIP and few classes: does everything run?")
     parser.add_argument("--report", action="store_true", help="print tables of --out, draw the picture beside it")
     parser.add_argument("--out", type=Path, help="default: notes/speed.jsonl, or runs/speed-quick.jsonl for --quick")
+    parser.add_argument("--default-allocator", action="store_true",
+                        help="do not keep freed memory (clip_min/allocator.py), as the published code does not")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--child", type=json.loads, help=argparse.SUPPRESS)  # used by `in_fresh_process`
@@ -612,6 +617,7 @@ def main():
         for section in flags.sections or SECTIONS:
             command = [sys.executable, "-m", "notes.speed", section, "--out", str(flags.out)]
             command += ["--threads", str(flags.threads), "--seed", str(flags.seed)]
+            command += ["--default-allocator"] * flags.default_allocator
             failed += [section] if subprocess.run(command).returncode else []
         if failed:
             sys.exit(f"failed: {', '.join(failed)}")

@@ -37,7 +37,7 @@ from torch import nn
 
 from clip_min.data import readable_names
 
-# UPT Appendix B; the epochs are CoOp's (arXiv:2109.01134, Sec. 4.1), on whose code UPT is built.
+# UPT Appendix B; the epochs are CoOp's (arXiv:2109.01134, Sec. 3.1), on whose code UPT is built.
 PAPER = dict(
     lr=0.002, epochs={1: 50, 2: 100, 4: 100, 8: 200, 16: 200}, batch_size=32,
     crop_scale=(0.08, 1.0), flip=True, max_norm=None, options={},

@@ -29,7 +29,7 @@ from clip_min.data import readable_names
 
 PAPER = TINY = None  # nothing to train
 
-# The seven templates that CLIP's authors selected on ImageNet (CoOp, Sec. 4.2 "prompt ensembling").
+# The seven templates that CLIP's authors selected on ImageNet (CoOp, Sec. 3.3, "prompt ensembling").
 ENSEMBLE = (
     "itap of a {}.",
     "a bad photo of the {}.",

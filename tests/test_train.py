@@ -114,7 +114,7 @@ def stop_at_step(monkeypatch, step, error=KeyboardInterrupt):
 
 @pytest.mark.parametrize("case", [key for key in GOLDEN["schedule"] if key.startswith("epochs_")])
 def test_the_learning_rate_is_the_published_codes(case):
-    """CoOp, Sec. 4.1: cosine annealing after a first epoch at 1e-5 (figures of Dassl's scheduler)."""
+    """CoOp, Sec. 3.1: cosine annealing after a first epoch at 1e-5 (figures of Dassl's scheduler)."""
     expected = GOLDEN["schedule"][case]
     rates = [learning_rate(GOLDEN["schedule"]["lr"], epoch, len(expected)) for epoch in range(len(expected))]
     assert len(expected) == int(case.removeprefix("epochs_"))
@@ -122,7 +122,7 @@ def test_the_learning_rate_is_the_published_codes(case):
 
 
 def test_every_epoch_steps_at_its_learning_rate_with_momentum_and_weight_decay(monkeypatch, tmp_path):
-    """CoOp, Sec. 4.1, and the published configuration: SGD, momentum 0.9, weight decay 5e-4."""
+    """CoOp, Sec. 3.1, and the published configuration: SGD, momentum 0.9, weight decay 5e-4."""
     steps = []
 
     class Spy(torch.optim.SGD):
@@ -177,6 +177,15 @@ def test_class_specific_contexts_are_refused_on_other_classes_even_if_there_are_
     assert "other classes" in refusal(capsys, call(eval_script, path, "--classes", "new", "--out", tmp_path))
 
 
+def test_a_recipe_can_be_chosen_on_the_validation_pictures(tmp_path, monkeypatch, capsys):
+    evaluated = []
+    monkeypatch.setattr(train_script, "evaluate", lambda method, items, *_: evaluated.append(items) or 50.0)
+    assert train(tmp_path, *SHORT, "--split", "val") == 0
+    assert evaluated == [benchmarks.load("toy-satellite").val] * 2 and "val accuracy" in capsys.readouterr().out
+    assert train(tmp_path, *SHORT) == 0  # and is another run
+    assert [row["split"] for row in rows(tmp_path)] == ["val", "val", "test", "test"] and len(prompts(tmp_path)) == 2
+
+
 # Frozen image features
 
 
@@ -215,8 +224,9 @@ def test_lower_precision_learns_without_nan_and_is_another_run(tmp_path, precisi
 
 
 def test_the_number_of_epochs_goes_with_the_number_of_shots():
-    """CoOp, Sec. 4.1: 50 epochs for 1 shot, 100 for 2 and 4, 200 for 8 and 16; shots in between go with the next."""
+    """CoOp, Sec. 3.1: 50 epochs for 1 shot, 100 for 2 and 4, 200 for 8 and 16; shots in between go with the next."""
     flags = dict(lr=None, epochs=None, batch_size=None, hp=[], classes="all", out=Path(), precision="fp32")
+    flags |= dict(split="test")
     flags = train_script.argparse.Namespace(**flags)
     clip = train_script.argparse.Namespace(name="ViT-B/16", sha256="")
     for shots, epochs in {1: 50, 2: 100, 3: 100, 4: 100, 8: 200, 16: 200, 32: 200}.items():
@@ -397,6 +407,7 @@ def test_the_examples_in_the_docstrings_are_true():
         (["--lr", "nan"], ["--lr", "nan"]),
         (["--views", -1], ["--views", "at least 0, not -1"]),
         (["--method", "coop", "--hp", "n_ctx=16", "ctx_init=a"], ["n_ctx=16", "ctx_init='a'", "1 tokens"]),
+        (["--method", "coop", "--hp", "n_ctx=8"], ["n_ctx=8", "ctx_init='a photo of a'", "ctx_init=None"]),
         (["--method", "shared", "--hp", "design=mlp"], ["shared", "design"]),
         (["--method", "linear_probe", "--hp", "C=-1"], ["C must be", "-1"]),
     ],

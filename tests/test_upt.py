@@ -186,7 +186,7 @@ def test_an_impossible_option_is_refused_in_one_sentence(golden_clip, options, w
 
 
 def test_upt_is_trained_as_the_papers_say():
-    """UPT, Appendix B; epochs: CoOp, Sec. 4.1."""
+    """UPT, Appendix B; epochs: CoOp, Sec. 3.1."""
     recipe = FILES["upt"].PAPER
     assert (recipe["lr"], recipe["batch_size"], recipe["options"]) == (0.002, 32, {})
     assert recipe["epochs"] == {1: 50, 2: 100, 4: 100, 8: 200, 16: 200}

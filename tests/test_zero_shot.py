@@ -27,7 +27,7 @@ def test_zero_shot_is_the_softmax_over_cosines_written_out(clip):
 
 
 def test_an_ensemble_is_normalised_averaged_and_normalised(clip):
-    """CoOp, Sec. 4.2, prompt ensembling: the seven published templates and the data set's own."""
+    """CoOp, Sec. 3.3, prompt ensembling: the seven published templates and the data set's own."""
     templates = [
         "itap of a {}.", "a bad photo of the {}.", "a origami {}.", "a photo of the large {}.",
         "a {} in a video game.", "art of the {}.", "a photo of the small {}.", "a centered satellite photo of {}.",
