@@ -3,7 +3,7 @@
 Each measurement is appended to notes/speed.jsonl as soon as it is made. Each section runs in a fresh process, so one
 that fails costs only itself (--quick: all in one). `--report` prints the lines as Markdown tables and draws
 notes/speed.svg from the section `growth`. `--quick` tries everything on a toy CLIP and writes to
-runs/speed-quick.jsonl. The file is long because nine measurements share its step and its clock: read the first two
+runs/speed-quick.jsonl. The file is long because eight measurements share its step and its clock: read the first two
 parts, then the section you care about.
 
 "plain": every prompt padded to 77 tokens, every row of every block. "fast": the methods as they are. Both do the same
@@ -429,38 +429,6 @@ def evaluation(flags):
     )  # fmt: skip
 
 
-def all_rows(embedded, blocks, row, pool):
-    """Every row of every block, then the pooled one."""
-    for block in blocks:
-        embedded = block(embedded)
-    return pool(embedded[torch.arange(len(embedded)), row])
-
-
-@torch.no_grad()
-def last_row(flags):
-    """The towers without prompts: only the row that is read in the last block, and texts cut to their length."""
-    torch.manual_seed(flags.seed)
-    clip = frozen_clip(flags.quick)
-    visual, text = clip.visual, clip.transformer.resblocks
-    images = torch.randn(8, 3, clip.image_size, clip.image_size)
-    tokens = torch.randint(1, 400, (3 if flags.quick else 100, 24))
-    tokens[:, -1] = 49407
-    padded = F.pad(tokens, (0, 53))  # [100, 77]
-    first, eos = torch.zeros(8, dtype=torch.long), torch.full((len(tokens),), 23)
-    cases = {
-        "images: only [CLS] in the last block": (
-            lambda: all_rows(visual.embed(images), visual.transformer.resblocks, first, visual.pool),
-            lambda: clip.encode_image(images)),
-        "texts of 24 tokens: only [EOS] in the last block": (
-            lambda: all_rows(clip.embed_text(tokens), text, eos, clip.pool_text), lambda: clip.encode_text(padded)),
-        "texts of 24 tokens: that, and no padding to 77": (
-            lambda: all_rows(clip.embed_text(padded), text, eos, clip.pool_text), lambda: clip.encode_text(padded)),
-    }  # fmt: skip
-    for case, (plain, fast) in cases.items():
-        difference = (plain() - fast()).abs().max().item()
-        yield case, alternate(plain, fast, 1 if flags.quick else 5) | dict(features_difference=difference)
-
-
 def gpu(flags):
     """Plain and fast on a GPU in three precisions: seconds, peak memory, NaNs in 20 steps."""
     if not torch.cuda.is_available():
@@ -493,8 +461,7 @@ def on_gpu(name, K, batch, flags, options, plain, dtype):
 
 
 SECTIONS = dict(
-    coop=coop, cocoop=cocoop, memory=memory, towers=towers, roof=roof, growth=growth, evaluation=evaluation,
-    last_row=last_row, gpu=gpu,
+    coop=coop, cocoop=cocoop, memory=memory, towers=towers, roof=roof, growth=growth, evaluation=evaluation, gpu=gpu,
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from clip_min.data import PictureSet
 from clip_min.files import save_tensors
 from clip_min.world import benchmarks
 from prompts import METHODS
+from prompts.coop import CoOp
 from prompts.variance import inter_class_variance, intra_class_variance
 from tests.test_train import ROOT, call, few_pictures, refusal, rows  # noqa: F401 (a fixture that runs by itself)
 
@@ -120,6 +121,21 @@ def test_with_no_argument_at_all_it_is_zero_shot_clip_on_the_eight_data_sets(tmp
     monkeypatch.setattr(eval_script, "evaluate", lambda *_: 50.0)
     assert evaluate(tmp_path) == 0
     assert [row["dataset"] for row in rows(tmp_path)] == list(benchmarks.EIGHT) and len(benchmarks.EIGHT) == 8
+
+
+def test_the_text_is_encoded_once_however_many_pictures_there_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmarks, "PICTURES", {"train": 3, "val": 4, "test": 30})  # 360: more than one batch
+    assert call(train_script, "--method", "coop", "--shots", 1, "--epochs", 1, "--out", tmp_path) == 0
+    (path,), calls, class_weights = tmp_path.rglob("prompt.pt"), [], CoOp.class_weights
+    monkeypatch.setattr(CoOp, "class_weights", lambda method: calls.append(1) or class_weights(method))
+    assert evaluate(tmp_path, path) == 0
+    assert len(calls) == 1
+
+
+def test_the_variances_need_texts_that_are_the_same_for_every_picture(tmp_path, capsys):
+    assert call(train_script, "--method", "cocoop", "--shots", 1, "--epochs", 1, "--out", tmp_path) == 0
+    (path,) = tmp_path.rglob("prompt.pt")
+    assert "--variance" in refusal(capsys, evaluate(tmp_path, path, "--variance"))
 
 
 def test_every_evaluation_appends_one_line(trained, prompt_file, base_prompt_file, tmp_path):
