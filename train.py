@@ -187,6 +187,7 @@ def make_setting(name, clip, dataset, shots, seed, flags):
         fewest = min((s for s in recipe["epochs"] if s >= shots), default=max(recipe["epochs"]))
         setting["options"] = recipe["options"] | options
         setting |= dict(lr=recipe["lr"], epochs=recipe["epochs"][fewest], batch_size=recipe["batch_size"]) | overrides
+        setting |= dict(crop_scale=list(recipe["crop_scale"]), flip=recipe["flip"], max_norm=recipe["max_norm"])
         words |= overrides
         if getattr(METHODS[name], "image_tower_is_frozen", False):
             setting["views"] = flags.views

@@ -42,7 +42,7 @@ PAPER = dict(
 # For the tiny CLIP, chosen on the validation pictures of the miniature sets (notes/results.md).
 TINY = dict(
     lr=0.05, epochs={1: 10, 2: 10, 4: 10, 8: 10, 16: 10}, batch_size=8,
-    crop_scale=(0.85, 1.0), flip=False, max_norm=None, options={},
+    crop_scale=(0.85, 1.0), flip=False, max_norm=5.0, options={},
 )
 
 PROMPTS_AT_ONCE = 4096  # pictures times classes in one pass: bounds the memory of an evaluation
