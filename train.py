@@ -16,7 +16,6 @@ momentum 0.9 and weight decay 5e-4, cosine learning rate, one epoch of warm-up, 
 import argparse
 import dataclasses
 import itertools
-import json
 import math
 import time
 import zlib
@@ -30,7 +29,7 @@ import clip_min
 from clip_min import load_clip
 from clip_min.data import PictureSet, few_shot, load_dataset, split_classes
 from clip_min.features import frozen_features
-from clip_min.files import load_tensors, save_tensors
+from clip_min.files import load_tensors, read_json_lines, save_tensors
 from eval import add_common_flags, autocast, choose_device, evaluate, expand, features_folder, hyperparameters
 from eval import image_features, learned_parameters, make_method, nearest, record, run
 from prompts import FILES, METHODS
@@ -94,7 +93,7 @@ def train(method, chosen, setting, recipe, flags, device, folder):
         first, seconds = state["epoch"], state["seconds"]
         print(f"  goes on from epoch {first}")
     start = saved = time.time()
-    last_good, step = None, 0
+    last_good = None
     for epoch in range(first, epochs):
         torch.manual_seed(zlib.crc32(f"{seed} {epoch}".encode()))  # so that any epoch can be the first after a stop
         for group in optimiser.param_groups:
@@ -158,17 +157,6 @@ def save_prompt(path, setting, learned, classnames):
     save_tensors(path, setting | dict(learned=learned, classnames=classnames, version=clip_min.__version__))
 
 
-def read_results(path):
-    """results.jsonl → the list of its rows; a line that a kill cut short is passed over."""
-    rows = []
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return rows
-
-
 def find_result(rows, setting):
     """The last row that train.py wrote with this setting, or None (eval.py's rows say where a prompt was trained)."""
     fits = [row for row in rows if setting.items() <= row.items() and "trained_on" not in row]
@@ -189,7 +177,7 @@ def make_setting(name, clip, dataset, shots, seed, flags):
         setting |= dict(lr=recipe["lr"], epochs=recipe["epochs"][fewest], batch_size=recipe["batch_size"]) | overrides
         setting |= dict(crop_scale=list(recipe["crop_scale"]), flip=recipe["flip"], max_norm=recipe["max_norm"])
         words |= overrides
-        if getattr(METHODS[name], "image_tower_is_frozen", False):
+        if getattr(METHODS[name], "image_tower_is_frozen", False):  # joint.py's entries, partials, do not have it
             setting["views"] = flags.views
             words |= dict(views=flags.views) if flags.views != VIEWS else {}
     words |= dict(precision=flags.precision) if flags.precision != "fp32" else {}
@@ -283,7 +271,7 @@ def main():
             recipes_and_flags = make_setting(name, clip, dataset.name, 1, 1, flags)[0]["options"]
             make_method(name, clip, dataset, recipes_and_flags)  # refuses what cannot be before anything is computed
         for dataset, shot in itertools.product(datasets, shots):
-            rows = read_results(flags.out / "results.jsonl")
+            rows = read_json_lines(flags.out / "results.jsonl")
             zero_shot = zero_shot_accuracy(clip, dataset, zero_shot_options, flags, device, rows)
             print(f"\n{dataset.name}, {clip.name} CLIP, {shot} shots, {flags.classes} classes")
             summary = [f"  {'zero-shot':12} {zero_shot:6.2f} %"]

@@ -1,6 +1,7 @@
 """Writing files so that a kill, a full disk or a second process never leaves half a file behind."""
 
 import io
+import json
 import os
 from pathlib import Path
 
@@ -54,3 +55,14 @@ def append_line(path, line):
             file.seek(-1, os.SEEK_END)
             broken = file.read(1) != b"\n"
         file.write((b"\n" if broken else b"") + line.encode() + b"\n")
+
+
+def read_json_lines(path):
+    """A file of one JSON object per line → their list; [] without a file. A line that a kill cut short is left out."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return rows

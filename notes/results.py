@@ -4,12 +4,12 @@ Reads the rows that train.py and eval.py write, prints Markdown tables (mean ove
 all sets, ± its standard deviation over the seeds), and draws notes/few-shot.svg.
 """
 
-import json
 import statistics
 import sys
 from collections import defaultdict
 from pathlib import Path
 
+from clip_min.files import read_json_lines
 from clip_min.world.benchmarks import EIGHT
 
 METHODS = ("zero_shot", "linear_probe", "coop", "cocoop", "vpt", "joint", "shared", "mlp", "upt")
@@ -24,7 +24,7 @@ def read(path):
     on the base classes. Rows with other options than the recipe's are left out.
     """
     table = defaultdict(dict)
-    for row in map(json.loads, path.read_text().splitlines()):
+    for row in read_json_lines(path):
         options = {k: v for k, v in row["options"].items() if (k, v) != ("ctx_init", "a photo of a")}
         label = row["method"] + (" CSC" if options.pop("class_specific", False) else "")
         learned_on = (row.get("trained_on", row["dataset"]), row.get("trained_classes", row["classes"]))

@@ -34,7 +34,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from clip_min import load_clip
 from clip_min.allocator import keep_freed_memory
-from clip_min.files import append_line
+from clip_min.files import append_line, read_json_lines
 from clip_min.model import CLIP, VisionTransformer
 from clip_min.pretrain import initialise
 from prompts.cocoop import CoCoOp
@@ -573,7 +573,7 @@ def main():
     if flags.child:
         print(json.dumps(child(flags.child, flags)))
     elif flags.report:
-        lines = report([json.loads(line) for line in flags.out.read_text().splitlines()])
+        lines = report(read_json_lines(flags.out))
         if any(line["section"] == "growth" and "seconds" in line["measured"] for line in lines):
             flags.out.with_suffix(".svg").write_text(growth_picture(lines), encoding="utf-8")
     elif len(flags.sections) == 1 or flags.quick:

@@ -42,7 +42,7 @@ PAPER = dict(
     lr=0.002, epochs={1: 50, 2: 100, 4: 100, 8: 200, 16: 200}, batch_size=32,
     crop_scale=(0.08, 1.0), flip=True, max_norm=None, options={},
 )
-# For the tiny CLIP, chosen on the validation pictures of six miniature sets (notes/world.md).
+# For the tiny CLIP, chosen on the validation pictures of the miniature sets (notes/results.md).
 TINY = dict(
     lr=0.01, epochs={1: 20, 2: 20, 4: 20, 8: 20, 16: 20}, batch_size=32,
     crop_scale=(0.85, 1.0), flip=False, max_norm=5.0, options={},
@@ -64,8 +64,8 @@ class UPT(nn.Module):
     ):
         super().__init__()
         if not hasattr(clip.visual, "transformer"):
-            raise ValueError("UPT puts prompts between patches, which a ResNet does not have: use a vision transformer, "
-                             "such as --model ViT-B/16, or --method coop.")  # fmt: skip
+            raise ValueError("UPT puts prompts between patches, which a ResNet does not have: use a vision "
+                             "transformer, such as --model ViT-B/16, or --method coop.")  # fmt: skip
         layers = min(len(clip.transformer.resblocks), len(clip.visual.transformer.resblocks))
         depth = layers if depth == "deep" else depth
         if type(depth) is not int or depth not in range(1, layers + 1):

@@ -56,8 +56,8 @@ class VPT(nn.Module):
     ):
         super().__init__()
         if not hasattr(clip.visual, "transformer"):
-            raise ValueError("VPT puts prompts between patches, which a ResNet does not have: use a vision transformer, "
-                             "such as --model ViT-B/16, or --method coop.")  # fmt: skip
+            raise ValueError("VPT puts prompts between patches, which a ResNet does not have: use a vision "
+                             "transformer, such as --model ViT-B/16, or --method coop.")  # fmt: skip
         layers = len(clip.visual.transformer.resblocks)
         depth = layers if depth == "deep" else depth
         if type(depth) is not int or depth not in range(1, layers + 1):

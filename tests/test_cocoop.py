@@ -60,8 +60,10 @@ def test_a_batch_gives_every_picture_the_logits_that_it_has_alone(clip, monkeypa
     method, images = make(clip, "cocoop"), pictures(clip, 5)
     together = method(images)
     assert torch.allclose(together, torch.cat([method(image[None]) for image in images]), atol=1e-3)
+    sizes, class_weights = [], method.class_weights
     monkeypatch.setattr(cocoop_file, "PROMPTS_AT_ONCE", 2 * len(NAMES))
-    assert torch.allclose(together, method(images), atol=1e-3)
+    monkeypatch.setattr(method, "class_weights", lambda v: sizes.append(len(v)) or class_weights(v))
+    assert torch.allclose(together, method(images), atol=1e-3) and sizes == [2, 2, 1]
 
 
 def test_a_meta_net_that_gives_zero_makes_coop(clip):

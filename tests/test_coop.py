@@ -68,12 +68,16 @@ def test_a_class_name_may_fill_the_context_to_its_last_place(golden_clip, positi
 
 
 @pytest.mark.parametrize(
-    "position, words", [("end", "a b c d {}."), ("middle", "a b {} c d."), ("front", "{} a b c d.")]
+    "position, words",
+    [("end", "a b c d {}."), ("middle", "a b {} c d."), ("middle", "a {} b c."), ("front", "{} a b c d.")],
 )
 def test_a_context_of_word_embeddings_is_a_hand_written_prompt(clip, position, words):
-    """CoOp Eqs. (2) and (4) with [V] the embeddings of words: zero-shot CLIP, Eq. (1), with the name in that place."""
-    method = make(clip, "coop", ctx_init="a b c d", class_token_position=position)
-    assert len(method.ctx) == 4
+    """CoOp Eqs. (2) and (4) with [V] the embeddings of words: zero-shot CLIP, Eq. (1), with the name in that place.
+
+    In the middle, M // 2 vectors stand before the name, as in the published code.
+    """
+    method = make(clip, "coop", ctx_init=words.replace("{}", "").strip(" ."), class_token_position=position)
+    assert len(method.ctx) == len(words.split()) - 1
     zero_shot = make(clip, "zero_shot", template=words)
     images = pictures(clip)
     assert torch.allclose(method(images), zero_shot(images), atol=1e-3)

@@ -19,7 +19,7 @@ def rows():
             yield run | dict(accuracy=0, views=0)
             yield run | dict(accuracy=0, split="val")
             yield run | dict(accuracy=0, model="ViT-B/16")
-            yield run | dict(accuracy=0, trained_on="toy-" + "elsewhere")
+            yield run | dict(accuracy=0, trained_on="toy-elsewhere")
             yield run | dict(accuracy=0, classes="new")  # learned on the new classes
             yield run | dict(accuracy=40.0 + seed, classes="new", trained_on=name, trained_classes="base")
             yield run | dict(accuracy=80.0 + seed, options=dict(class_specific=True))

@@ -343,6 +343,12 @@ def test_the_same_command_again_trains_nothing_and_records_nothing(finished, mon
     assert zero_shot in summary[0] and upt in summary[1]
 
 
+def test_a_recipe_that_has_changed_is_another_run(finished, monkeypatch):
+    monkeypatch.setitem(train_script.FILES["upt"].TINY, "max_norm", 0.001)
+    assert train(finished, *SHORT) == 0
+    assert [row["max_norm"] for row in rows(finished) if row["method"] == "upt"] == [5.0, 0.001]
+
+
 def test_a_result_whose_prompt_file_is_gone_is_learned_anew(finished):
     (path,) = finished.rglob("prompt.pt")
     path.unlink()
@@ -455,7 +461,7 @@ def test_a_loss_that_is_no_number_ends_in_one_sentence_and_the_last_good_prompt_
 def test_a_loss_that_is_no_number_from_the_start_leaves_no_prompt(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(train_script.F, "cross_entropy", lambda logits, _: logits.sum() * float("nan"))
     assert "nan at step 0 (epoch 1)" in refusal(capsys, train(tmp_path, *SHORT))
-    assert not list(tmp_path.rglob("*.pt")) or not list(tmp_path.rglob("last-good.pt"))
+    assert prompts(tmp_path) == {} and not list(tmp_path.rglob("last-good.pt"))
 
 
 def test_a_class_with_fewer_pictures_than_shots_gives_all_it_has_with_a_warning(tmp_path, capsys):
