@@ -3,9 +3,12 @@
 A pickle is a small program, and so is TorchScript: opening either one carelessly runs whatever its
 author wrote. Here three kinds of file are read, each told by its first bytes:
 
-    TorchScript archive   a zip; our own unpickler knows five names and refuses every other one
+    TorchScript archive   a zip; our own unpickler knows the names that tensors need and refuses every other one
     PyTorch file          `torch.load(weights_only=True)`, which refuses everything but tensors
     safetensors           8 bytes: length of the header; the header, in JSON; the raw tensors
+
+A fourth one, the checkpoint of a training run, holds Python objects beside its tensors, such as the schedule of
+the learning rate. `read_checkpoint` gets at the tensors and leaves a stand-in in the place of everything else.
 
 Layout of the formats: PyTorch's `torch/serialization.py`, and the README of
 github.com/huggingface/safetensors.
@@ -27,6 +30,7 @@ SAFETENSORS_DTYPES = {
 STORAGE_DTYPES = {
     "DoubleStorage": torch.float64, "FloatStorage": torch.float32, "HalfStorage": torch.float16,
     "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32,
+    "ShortStorage": torch.int16, "CharStorage": torch.int8, "ByteStorage": torch.uint8, "BoolStorage": torch.bool,
 }  # fmt: skip
 
 
@@ -111,19 +115,56 @@ def read_torchscript(archive, folder):
 
     `data.pkl` describes the tree of modules. Its code, in other members, is never looked at.
     """
-    return named_tensors(ModuleTree(archive, folder).load())
+    return named_tensors(SafeUnpickler(archive, folder).load())
+
+
+def read_checkpoint(path: str | Path) -> dict[str, torch.Tensor]:
+    """A training run's checkpoint, {"state_dict": ..., "optimizer": ..., ...} → {name: tensor} of its state dict.
+
+    Whatever objects lie beside the tensors are neither imported nor built: see `StandIn`.
+    Raises ValueError, in one sentence, if the file is no zip of `torch.save`, damaged, or without tensors there.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start != b"PK\x03\x04":
+        raise ValueError(f"{path} begins with {start!r} and is not the zip that torch.save writes since version 1.6: "
+                         "load it with a newer PyTorch and save it again.")  # fmt: skip
+    try:
+        with zipfile.ZipFile(path) as archive:
+            pickles = [member for member in archive.namelist() if member.endswith("/data.pkl")]
+            if not pickles:
+                raise ValueError("it is a zip of something else, without a data.pkl.")
+            content = SafeUnpickler(archive, pickles[0].removesuffix("data.pkl"), unknown=StandIn).load()
+        state = content.get("state_dict") if isinstance(content, dict) else None
+        tensors = named_tensors(state) if isinstance(state, dict) else {}
+    except Exception as error:  # damaged bytes can raise anything
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise ValueError(f"{path} cannot be read as a checkpoint: {reason}") from error
+    if not tensors:
+        raise ValueError(f"{path} holds no tensors under the key 'state_dict'.")
+    return tensors
 
 
 class ScriptedModule:
     """Stands in for every class of a TorchScript archive: no methods, only the attributes in the pickle."""
 
 
-class ModuleTree(pickle.Unpickler):
-    """Unpickles the tree of modules; a name outside the few that weights need is refused, not imported."""
+class StandIn:
+    """Stands in for every other name in a checkpoint, class or function: takes what it is given, and does nothing."""
 
-    def __init__(self, archive, folder):
+    def __init__(self, *args, **kwargs):
+        pass
+
+    __setstate__ = __setitem__ = append = extend = add = __call__ = __init__  # all that a pickle may ask of an object
+
+
+class SafeUnpickler(pickle.Unpickler):
+    """Unpickles tensors; a name outside the few that they need becomes `unknown`, or is refused: never imported."""
+
+    def __init__(self, archive, folder, unknown=None):
         super().__init__(archive.open(folder + "data.pkl"))
-        self.archive, self.folder, self.storages = archive, folder, {}
+        self.archive, self.folder, self.unknown, self.storages = archive, folder, unknown, {}
 
     def find_class(self, module, name):
         """What the pickle may call: nothing here reaches outside this file, apart from OrderedDict."""
@@ -133,8 +174,12 @@ class ModuleTree(pickle.Unpickler):
             return STORAGE_DTYPES[name]
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return rebuild_tensor
+        if (module, name) == ("torch._utils", "_rebuild_parameter"):
+            return rebuild_parameter
         if (module, name) == ("collections", "OrderedDict"):
             return collections.OrderedDict
+        if self.unknown:
+            return self.unknown
         raise pickle.UnpicklingError(f"it asks for {module}.{name}, which could run code, and was refused.")
 
     def persistent_load(self, pid):
@@ -148,6 +193,11 @@ class ModuleTree(pickle.Unpickler):
 def rebuild_tensor(storage, offset, size, stride, requires_grad, hooks):
     """The counterpart of torch._utils._rebuild_tensor_v2; torch refuses a view that leaves the storage."""
     return storage.as_strided(size, stride, offset)
+
+
+def rebuild_parameter(tensor, requires_grad, hooks):
+    """The counterpart of torch._utils._rebuild_parameter: a plain tensor will do."""
+    return tensor
 
 
 def named_tensors(tree, prefix=""):

@@ -17,7 +17,7 @@ from torch import nn
 
 import clip_min
 from clip_min import checkpoint, download, load_clip
-from clip_min.formats import read_tensors
+from clip_min.formats import read_checkpoint, read_tensors
 from clip_min.model import build_clip
 from clip_min.tokenizer import OPENAI_FILE, OPENAI_VOCAB_SIZE, save_merges
 from tests.golden.weights import golden_state_dict
@@ -592,3 +592,120 @@ def test_the_nine_official_names_have_a_file_and_a_hash_each():
     for name, (file, sha256) in checkpoint.OFFICIAL.items():
         assert file == name.replace("/", "-").replace("@", "-") + ".pt"
         assert re.fullmatch("[0-9a-f]{64}", sha256)
+
+
+# --- checkpoints of a training run, which hold objects beside their tensors ---
+
+
+STATE = {"ctx": torch.arange(12.0).view(3, 4).T, "half": torch.ones(2).half(), "scale": nn.Parameter(torch.ones(3))}
+
+
+def checkpoint_refusal(path):
+    with pytest.raises(ValueError) as refused:
+        read_checkpoint(path)
+    assert str(path) in str(refused.value) and "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_a_checkpoint_with_a_schedule_of_torch_is_read_though_torch_refuses_it(tmp_path):
+    optimizer = torch.optim.SGD([nn.Parameter(torch.ones(3))], lr=0.1, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 50)
+    content = {"state_dict": STATE, "epoch": 50, "optimizer": optimizer.state_dict(), "scheduler": schedule}
+    content |= {"kinds": {torch.float16, torch.Size([2])}, "folder": tmp_path, "calls": [schedule.step, print]}
+    path = write_plain(content, tmp_path / "model.pth.tar-50")
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(path, weights_only=True)
+    ours = read_checkpoint(path)
+    assert ours.keys() == STATE.keys()
+    for name, tensor in STATE.items():
+        assert type(ours[name]) is torch.Tensor and ours[name].dtype == tensor.dtype, name
+        assert torch.equal(ours[name], tensor), name
+
+
+def test_tensors_of_a_gpu_that_is_not_there_are_read(tmp_path):
+    path, elsewhere = write_plain({"state_dict": STATE}, tmp_path / "cpu.pt"), tmp_path / "gpu.pt"
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(elsewhere, "w") as copy:
+        for name in archive.namelist():
+            content = archive.read(name)
+            copy.writestr(name, content.replace(b"X\x03\0\0\0cpu", b"X\x06\0\0\0cuda:0"))
+    assert b"cuda:0" in elsewhere.read_bytes()
+    assert torch.equal(read_checkpoint(elsewhere)["ctx"], STATE["ctx"])
+
+
+class System:
+    """Calls the shell when it is unpickled, then asks what came of it for more, as a pickle may."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f"echo > {self.path}",), {"state": 1}, iter([1, 2]), iter([("key", 3)])
+
+
+def test_the_code_that_a_checkpoint_brings_along_does_not_run(tmp_path):
+    """Its tensors are read all the same; an ordinary unpickler runs it."""
+    trap = tmp_path / "the code ran"
+    content = {"before": Evil(trap), "state_dict": {**STATE, "evil": Evil(trap)}, "after": [Evil(trap)]}
+    ours = read_checkpoint(write_plain(content, tmp_path / "evil.pt"))
+    assert ours.keys() == STATE.keys() and torch.equal(ours["ctx"], STATE["ctx"])
+    ours = read_checkpoint(write_plain({"scheduler": System(trap), "state_dict": STATE}, tmp_path / "shell.pt"))
+    assert ours.keys() == STATE.keys()
+    assert not trap.exists()
+    pickle.loads(pickle.dumps(Evil(trap)))
+    assert trap.exists()
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        b"cos\nsystem\n(S'echo > ran'\ntR.",  # REDUCE: a function and its arguments
+        b"(S'echo > ran'\nios\nsystem\n.",  # INST
+        b"(c_io\nFileIO\nS'ran'\nS'w'\no.",  # OBJ
+        b"\x80\x04S'os'\nS'system.__call__'\n\x93(S'echo > ran'\ntR.",  # STACK_GLOBAL, with a dotted name
+    ],
+)
+def test_no_opcode_of_a_pickle_reaches_a_function(tmp_path, monkeypatch, pickled):
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile("evil.pt", "w") as archive:
+        archive.writestr("evil/data.pkl", pickled)
+    assert checkpoint_refusal("evil.pt") == "evil.pt holds no tensors under the key 'state_dict'."
+    assert os.listdir() == ["evil.pt"]
+    pickle.loads(pickled)
+    assert sorted(os.listdir()) == ["evil.pt", "ran"]
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        b"cany\nname\n)R)R.",  # an instance is called
+        b"cany\nname\n)RK\x01b.",  # BUILD with a state that is no dict
+        b"cany\nname\n)RK\x01a.",  # APPEND
+        b"cany\nname\n)RK\x01K\x02s.",  # SETITEM
+        b"\x80\x04cany\nname\n)R(K\x01\x90.",  # ADDITEMS
+        b"\x80\x04cany\nname\nK\x01\x85}\x92.",  # NEWOBJ_EX
+    ],
+)
+def test_a_stand_in_takes_whatever_a_pickle_gives_it(tmp_path, pickled):
+    with zipfile.ZipFile(tmp_path / "any.pt", "w") as archive:
+        archive.writestr("any/data.pkl", pickled)
+    assert "holds no tensors" in checkpoint_refusal(tmp_path / "any.pt")
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.3, 0.999])
+def test_a_truncated_checkpoint_is_refused(tmp_path, fraction):
+    path = write_plain({"state_dict": STATE}, tmp_path / "model.pth.tar-50")
+    path.write_bytes(path.read_bytes()[: int(fraction * path.stat().st_size)])
+    assert "cannot be read as a checkpoint" in checkpoint_refusal(path)
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
+    old = write_old_plain({"state_dict": STATE}, tmp_path / "old.pt")
+    assert "save it again" in checkpoint_refusal(old)
+    (tmp_path / "text.pt").write_bytes(b"<html>")
+    assert "begins with b'<htm'" in checkpoint_refusal(tmp_path / "text.pt")
+    with zipfile.ZipFile(tmp_path / "zip.pt", "w") as archive:
+        archive.writestr("folder/notes.txt", "nothing")
+    assert "a zip of something else" in checkpoint_refusal(tmp_path / "zip.pt")
+    for content in ({"epoch": 3}, {"state_dict": {}}, {"state_dict": 3}, STATE, [STATE]):
+        path = write_plain(content, tmp_path / "empty.pt")
+        assert "no tensors under the key 'state_dict'" in checkpoint_refusal(path)
