@@ -7,7 +7,9 @@
     formats.py      files of weights → named tensors, without running what they contain
     download.py     files from the network, resumed and checked by SHA-256
     preprocess.py   pictures → normalised tensors; augmentation for training
-    data.py         benchmarks, picture folders, few-shot and base/new splits
+    data.py         the benchmarks' facts, few-shot and base/new splits, pictures for training
+    layouts.py      how a data set lies on disk: split files, class folders, folders of one's own
+    survey.py       which benchmarks a disk holds, and whether they are whole: `python -m clip_min.data DATA`
     features.py     frozen image features, computed once and kept on disk
     world/          the miniature world: its drawings, captions, benchmarks, and the tiny CLIP's weights
     pretrain.py     contrastive pre-training of the tiny CLIP

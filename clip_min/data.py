@@ -3,37 +3,34 @@
     load_dataset → Dataset → few_shot → split_classes → PictureSet → (tensor, label)
 
 The benchmarks are read in the layout that KaiyangZhou/CoOp prescribes (its DATASETS.md): a root folder with
-one folder for each data set, which holds the pictures and a split file `split_zhou_*.json` of the form
+one folder for each data set (BENCHMARKS, below; what lies in them: layouts.py). `python -m clip_min.data DATA`
+tells what of it is on your disk, whether it is whole, and where the rest is to be had.
 
-    {"train": [["Forest/Forest_12.jpg", 1, "Forest"], ...], "val": [...], "test": [...]}
-
-The few-shot protocol (CoOp, section 3.1) and the base/new protocol (CoCoOp, section 4.1) compose in this
-order; the published code samples first and selects the classes afterwards, and so must you:
+The few-shot protocol (CoOp, section 3.1) and the base/new protocol (CoCoOp, section 4.1) compose in this order:
 
     dataset = load_dataset("eurosat", "DATA")
     train, val = few_shot(dataset, shots=16, seed=1)
     base = split_classes(dataclasses.replace(dataset, train=train, val=val), "base")
     pictures = PictureSet(base.train, size=224, augmented=True, seed=1)
 
-The miniature data sets, whose names begin with "toy-", are drawn by `clip_min.world` and need no files.
-
-Differs from the published code: none known in what is sampled (tests hold the published indices);
-split files are checked before use, and a class with too few pictures is reported instead of passed over.
+Differs from the published code: split files are checked, and a class with too few pictures is reported. What is
+sampled is the same (tests hold the published indices), but for ImageNet: its pictures come sorted by name here, and
+there as the file system lists them, which differs from disk to disk.
 """
 
 import dataclasses
 import difflib
-import json
 import math
 import os
 import random
+import sys
 import warnings
 import zlib
-from pathlib import PureWindowsPath
 from typing import NamedTuple
 
 import torch
 
+from clip_min import layouts
 from clip_min.preprocess import augment, preprocess, read_picture
 
 
@@ -47,8 +44,8 @@ class Item(NamedTuple):
 class Dataset:
     """A data set of K classes.
 
-    `classnames[label]` is the name of a class; `templates` are hand-crafted prompts in which "{}" stands
-    for it; `train`, `val` and `test` are lists of Item.
+    `classnames[label]` is the name of a class; `templates` are hand-crafted prompts in which "{}" stands for it;
+    `train`, `val` and `test` are lists of Item; `own_split`: it was split without CoOp's split file (from_split).
     """
     name: str
     classnames: list
@@ -56,160 +53,130 @@ class Dataset:
     train: list
     val: list
     test: list
+    own_split: bool = False
 
 
 class Benchmark(NamedTuple):
-    """Where a benchmark lies under the root, and its hand-crafted prompt (CoOp, appendix A, Table 5)."""
+    """A benchmark's place under the root, and its row of CoOp's Table 5 (appendix A)."""
     folder: str    # the data set's own folder
-    images: str    # the folder in it from which the split file's paths start
-    split: str     # the split file in it
-    template: str
+    images: str    # the folder in it that the pictures' paths start from
+    split: str     # the split file in it; "": it comes without
+    template: str  # the hand-crafted prompt
+    classes: int
+    pictures: tuple  # how many in train, val and test; None: the data set has no such part
+    home: str      # where it is to be had
 
+
+A_PHOTO = "a photo of a {}."
+OXFORD = "https://www.robots.ox.ac.uk/~vgg/data"
+COOP = "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md"  # also for the split files
 
 BENCHMARKS = {
-    "caltech101": Benchmark("caltech-101", "101_ObjectCategories", "split_zhou_Caltech101.json",
-                            "a photo of a {}."),
-    "oxford_pets": Benchmark("oxford_pets", "images", "split_zhou_OxfordPets.json",
-                             "a photo of a {}, a type of pet."),
-    "stanford_cars": Benchmark("stanford_cars", "", "split_zhou_StanfordCars.json", "a photo of a {}."),
+    "imagenet": Benchmark("imagenet", "images", "", A_PHOTO, 1000, (1_281_167, None, 50_000), "https://image-net.org"),
+    "caltech101": Benchmark("caltech-101", "101_ObjectCategories", "split_zhou_Caltech101.json", A_PHOTO,
+                            100, (4_128, 1_649, 2_465), "https://data.caltech.edu/records/mzrjq-6wc02"),
+    "oxford_pets": Benchmark("oxford_pets", "images", "split_zhou_OxfordPets.json", "a photo of a {}, a type of pet.",
+                             37, (2_944, 736, 3_669), f"{OXFORD}/pets"),
+    "stanford_cars": Benchmark("stanford_cars", "", "split_zhou_StanfordCars.json", A_PHOTO,
+                               196, (6_509, 1_635, 8_041), COOP),
     "flowers102": Benchmark("oxford_flowers", "jpg", "split_zhou_OxfordFlowers.json",
-                            "a photo of a {}, a type of flower."),
-    "food101": Benchmark("food-101", "images", "split_zhou_Food101.json", "a photo of {}, a type of food."),
-    "sun397": Benchmark("sun397", "SUN397", "split_zhou_SUN397.json", "a photo of a {}."),
-    "dtd": Benchmark("dtd", "images", "split_zhou_DescribableTextures.json", "{} texture."),
-    "eurosat": Benchmark("eurosat", "2750", "split_zhou_EuroSAT.json", "a centered satellite photo of {}."),
-    "ucf101": Benchmark("ucf101", "UCF-101-midframes", "split_zhou_UCF101.json",
-                        "a photo of a person doing {}."),
+                            "a photo of a {}, a type of flower.", 102, (4_093, 1_633, 2_463), f"{OXFORD}/flowers/102"),
+    "food101": Benchmark("food-101", "images", "split_zhou_Food101.json", "a photo of {}, a type of food.",
+                         101, (50_500, 20_200, 30_300), "https://data.vision.ee.ethz.ch/cvl/datasets_extra/food-101"),
+    "fgvc_aircraft": Benchmark("fgvc_aircraft", "images", "", "a photo of a {}, a type of aircraft.",
+                               100, (3_334, 3_333, 3_333), f"{OXFORD}/fgvc-aircraft"),
+    "sun397": Benchmark("sun397", "SUN397", "split_zhou_SUN397.json", A_PHOTO,
+                        397, (15_880, 3_970, 19_850), "https://vision.princeton.edu/projects/2010/SUN"),
+    "dtd": Benchmark("dtd", "images", "split_zhou_DescribableTextures.json", "{} texture.",
+                     47, (2_820, 1_128, 1_692), f"{OXFORD}/dtd"),
+    "eurosat": Benchmark("eurosat", "2750", "split_zhou_EuroSAT.json", "a centered satellite photo of {}.",
+                         10, (13_500, 5_400, 8_100), "https://github.com/phelber/EuroSAT"),
+    "ucf101": Benchmark("ucf101", "UCF-101-midframes", "split_zhou_UCF101.json", "a photo of a person doing {}.",
+                        101, (7_639, 1_898, 3_783), COOP),  # the middle frame of each film
+    "imagenetv2": Benchmark("imagenetv2", "imagenetv2-matched-frequency-format-val", "", A_PHOTO,
+                            1000, (None, None, 10_000), "https://github.com/modestyachts/ImageNetV2"),
+    "imagenet_sketch": Benchmark("imagenet-sketch", "images", "", A_PHOTO,
+                                 1000, (None, None, 50_889), "https://github.com/HaohanWang/ImageNet-Sketch"),
+    "imagenet_a": Benchmark("imagenet-adversarial", "imagenet-a", "", A_PHOTO,
+                            200, (None, None, 7_500), "https://github.com/hendrycks/natural-adv-examples"),
+    "imagenet_r": Benchmark("imagenet-rendition", "imagenet-r", "", A_PHOTO,
+                            200, (None, None, 30_000), "https://github.com/hendrycks/imagenet-r"),
+}
+ELEVEN = tuple(BENCHMARKS)[:11]  # of the few-shot, base-to-new and cross-dataset tables, in the papers' order
+SHIFTED = {  # what a prompt learned on the one is tested on in the tables of domain generalization
+    "imagenet": ("imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r"),
+    "toy-objects": ("toy-objects-v2", "toy-objects-sketch", "toy-objects-a", "toy-objects-r"),
 }
 
-# Benchmarks of the papers that come without such a split file.
-NOT_YET = ("imagenet", "fgvc_aircraft", "imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r")
 
+def load_dataset(name, root=None, template=None):
+    """A data set's name, and the folder that holds the benchmarks' folders → Dataset, its paths absolute.
 
-def load_dataset(name, root=None):
-    """A data set's name, and the folder that holds the benchmarks' folders → Dataset.
-
-    The miniature sets ("toy-...") need no root. Paths in the result are absolute.
-    Raises ValueError, saying what to do, for an unknown name, a missing root, folder, split file or
-    picture, and for a split file that contradicts itself.
+    A name is one of BENCHMARKS, a miniature set's ("toy-...", drawn by `clip_min.world` without files), or the path
+    of a folder of one's own; ./eurosat is a folder, eurosat the benchmark even where a folder has that name.
+    `template`, with one "{}", replaces the hand-crafted one. Raises ValueError, saying what to do, for an unknown name,
+    a missing root, folder, split file or picture, and for files that contradict themselves.
     """
-    if name.startswith("toy"):
-        from clip_min.world import benchmarks  # drawn only when asked for
-        if name not in benchmarks.NAMES:
-            raise unknown_name(name, benchmarks.NAMES)
-        return benchmarks.load(name)
-    if name in NOT_YET:
-        raise ValueError(f"The data set {name} is not yet supported; so far: {', '.join(BENCHMARKS)}.")
-    if name not in BENCHMARKS:
-        raise unknown_name(name, [*BENCHMARKS, *NOT_YET, "toy-objects", "toy-..."])
-    if root is None:
-        raise ValueError(f"{name} is read from disk: give --data-root, the folder that holds its folder "
-                         f"{BENCHMARKS[name].folder}.")
-    return load_benchmark(name, root)
-
-
-def unknown_name(name, known):
-    """The ValueError for a data set `name` that is not among `known`, with the nearest ones first."""
-    nearest = difflib.get_close_matches(name.lower(), known)
-    hint = f" Did you mean {' or '.join(nearest)}?" if nearest else ""
-    return ValueError(f"There is no data set {name!r}.{hint} Known here: {', '.join(known)}.")
+    name = os.fspath(name)
+    if template is not None and not template.count("{}") == template.count("{") == template.count("}") == 1:
+        raise ValueError(f'The template {template!r} must hold "{{}}" for the class name once, and no other braces.')
+    from clip_min.world import benchmarks  # here, because it imports this file
+    if name in benchmarks.NAMES:
+        dataset = benchmarks.load(name)
+    elif name in BENCHMARKS:
+        dataset = load_benchmark(name, root)
+    elif os.path.isdir(name) or "/" in name or os.sep in name or name.startswith((".", "~")):
+        classnames, parts = layouts.from_folder(folder := os.path.abspath(os.path.expanduser(name)))
+        dataset = Dataset(folder, classnames, [A_PHOTO], **to_items(parts))
+    else:
+        known = [*BENCHMARKS, *benchmarks.NAMES]
+        hint = "".join(f" Did you mean {near}?" for near in difflib.get_close_matches(name.lower(), known, n=1))
+        raise ValueError(f"There is no data set {name!r}.{hint} Known here: {', '.join(known)}, or a folder's path.")
+    return dataset if template is None else dataclasses.replace(dataset, templates=[template])
 
 
 def load_benchmark(name, root):
-    """A key of BENCHMARKS and the root folder → Dataset; errors as in `load_dataset`."""
+    """A key of BENCHMARKS and the root folder → Dataset, with one warning if it is not the papers' data."""
+    classnames, parts, source = read_benchmark(name, root)
+    paths = [path for part in parts.values() for path, _ in part]
+    missing = [] if name.startswith("imagenet") else layouts.missing_pictures(paths)  # ImageNet's are just listed
+    if missing:
+        raise ValueError(f"{len(missing)} of the {len(paths)} pictures in {source} are not there: "
+                         f"{', '.join(missing[:10])}; `python -m clip_min.data {root}` tells more.")
+    own_split = layouts.OWN_SPLIT in os.path.basename(source)
+    if own_split or (not BENCHMARKS[name].split and len(classnames) != BENCHMARKS[name].classes):
+        why = "split without CoOp's split file" if own_split else "not whole"
+        warnings.warn(f"{name} is {why} ({len(classnames)} of {BENCHMARKS[name].classes} classes): its figures are not "
+                      f"comparable with the papers'; see {COOP}", stacklevel=3)
+    return Dataset(name, classnames, [BENCHMARKS[name].template], **to_items(parts), own_split=own_split)
+
+
+def read_benchmark(name, root, keep=True):
+    """A key of BENCHMARKS and the root folder → (class names, {"train": [(path, label), ...], ...}, where they stand).
+
+    The pictures of a split file may be missing. `keep=False` writes nothing. Errors as in `load_dataset`.
+    """
     benchmark = BENCHMARKS[name]
+    if root is None:
+        raise ValueError(f"{name} is read from disk: give --data-root, the folder that holds {benchmark.folder}/.")
     root = os.path.abspath(os.path.expanduser(root))
     folder = os.path.join(root, benchmark.folder)
-    images = os.path.join(folder, benchmark.images)
-    split_file = os.path.join(folder, benchmark.split)
+    images = os.path.join(folder, benchmark.images) if benchmark.images else folder
     for path in (root, folder, images):
         if not os.path.isdir(path):
-            raise ValueError(f"The folder {path} is not there: for {name}, give --data-root the folder that "
-                             f"holds {os.path.join(benchmark.folder, benchmark.images, '')}.")
-    parts = read_split(split_file)
-    classnames = find_classnames(parts, split_file)
-    items = {}
-    for part, rows in parts.items():
-        # SUN397's paths begin with "/", which would make them absolute
-        items[part] = [Item(os.path.join(images, path.lstrip("/")), label) for path, label, _ in rows]
-    check_pictures(items["train"] + items["val"] + items["test"], split_file)
-    return Dataset(name, classnames, [benchmark.template], items["train"], items["val"], items["test"])
+            raise ValueError(f"The folder {path} is not there: for {name}, give --data-root the folder that holds "
+                             f"{os.path.join(benchmark.folder, benchmark.images, '')}.")
+    if benchmark.split:
+        return layouts.from_split(name, images, os.path.join(folder, benchmark.split), keep)
+    if name == "fgvc_aircraft":
+        return *layouts.from_aircraft(folder, images), folder
+    names_files = [os.path.join(place, "classnames.txt") for place in (folder, os.path.join(root, "imagenet"))]
+    return *layouts.from_imagenet(name, images, names_files), folder
 
 
-def read_split(split_file):
-    """A split file → {"train": rows, "val": rows, "test": rows}, each row [path, label, class name].
-
-    Raises ValueError when it is missing, no JSON, not of this form, or a path leaves the picture folder.
-    """
-    if not os.path.isfile(split_file):
-        raise ValueError(f"The split file {split_file} is not there: download it from the link in CoOp's "
-                         "DATASETS.md into that folder.")
-    try:
-        with open(split_file, encoding="utf-8") as file:
-            parts = json.load(file)
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"The split file {split_file} is not readable as JSON ({error}): "
-                         "download it again.") from error
-    names = ("train", "val", "test")
-    if not isinstance(parts, dict) or not all(isinstance(parts.get(part), list) for part in names):
-        raise ValueError(f'The split file {split_file} must be an object with the lists "train", "val" and '
-                         '"test": download it again.')
-    parts = {part: parts[part] for part in names}
-    for part, rows in parts.items():
-        for row in rows:
-            # `type` and not `isinstance`: true is an int to Python, but no label
-            if type(row) is not list or [type(value) for value in row] != [str, int, str] or not row[2]:
-                raise ValueError(f"The split file {split_file} has {row!r} in {part!r}: make it "
-                                 "[path, label, class name].")
-            path = PureWindowsPath(row[0])  # reads both / and \ as separators
-            if ".." in path.parts or path.drive:
-                raise ValueError(f"The split file {split_file} has the path {row[0]!r}, which leaves the "
-                                 'picture folder: write it without ".." or a drive.')
-    return parts
-
-
-def find_classnames(parts, split_file):
-    """The rows of a split file → the K class names in the order of their labels.
-
-    Raises ValueError for a label with two names, for labels other than 0 to K-1, and for K < 2.
-    """
-    names = {}
-    for rows in parts.values():
-        for _, label, name in rows:
-            if names.setdefault(label, name) != name:
-                raise ValueError(f"The split file {split_file} gives label {label} two names, "
-                                 f"{names[label]!r} and {name!r}: keep one.")
-    for expected, label in enumerate(sorted(names)):
-        if label != expected:
-            problem = "is negative" if label < 0 else f"is there, but label {expected} is not"
-            raise ValueError(f"In the split file {split_file}, label {label} {problem}: number its "
-                             f"{len(names)} classes from 0 to {len(names) - 1}.")
-    if len(names) < 2:
-        raise ValueError(f"The split file {split_file} needs at least two classes, not {len(names)}: "
-                         "download it again.")
-    return [names[label] for label in range(len(names))]
-
-
-def check_pictures(items, split_file):
-    """Raises ValueError if a picture is missing: names the first one, and counts them all.
-
-    Each folder is listed once: asking for every single file is slow, above all on a network drive.
-    """
-    present = {}  # folder -> the names of the files in it
-    missing = []
-    for item in items:
-        folder, name = os.path.split(item.path)
-        if folder not in present:
-            try:
-                with os.scandir(folder) as entries:
-                    present[folder] = {entry.name for entry in entries if entry.is_file()}
-            except OSError:
-                present[folder] = set()
-        if name not in present[folder]:
-            missing.append(item.path)
-    if missing:
-        raise ValueError(f"{len(missing)} of the {len(items)} pictures in {split_file} are not there, the "
-                         f"first being {missing[0]}: unpack the data set's archive again.")
+def to_items(parts):
+    """Parts as `read_benchmark` gives them → the same with Items."""
+    return {part: [Item(path, label) for path, label in parts[part]] for part in layouts.PARTS}
 
 
 def readable_names(classnames):
@@ -231,11 +198,10 @@ def readable_names(classnames):
 def few_shot(dataset, shots, seed):
     """A Dataset, the number of pictures per class, and a seed → (train items, val items).
 
-    The sample of CoOp's published experiments, picture for picture: classes in order of first appearance,
-    `shots` of each without replacement from `train`, then min(shots, 4) of each from `val`, all from one
-    stream of random numbers. A class with fewer pictures gives all it has, with a warning.
-    Raises ValueError unless shots is a whole number of at least 1, and for a set that is only tested on.
-    Source: CoOp, section 3.1; Dassl.pytorch, `generate_fewshot_dataset`.
+    The sample of CoOp's published experiments, picture for picture: classes in order of first appearance, `shots` of
+    each without replacement from `train`, then min(shots, 4) of each from `val`, all from one stream of random numbers.
+    A class with fewer pictures gives all it has, with a warning. Raises ValueError unless shots is a whole number of
+    at least 1, and for a set that is only tested on. Source: CoOp, section 3.1; Dassl, `generate_fewshot_dataset`.
     """
     if not isinstance(shots, int) or shots < 1:
         raise ValueError(f"shots must be a whole number of at least 1, not {shots!r}.")
@@ -269,16 +235,15 @@ def warn_of_small_classes(dataset, part, shots):
     small = [f"{name} ({count})" for name, count in zip(dataset.classnames, counts) if count < shots]
     if small:
         shown = ", ".join(small[:10]) + (f" and {len(small) - 10} more" if len(small) > 10 else "")
-        warnings.warn(f"{dataset.name}: fewer than {shots} {part} pictures in {shown}; all of them are used.",
-                      stacklevel=3)
+        warnings.warn(f"{dataset.name}: fewer than {shots} {part} pictures in {shown}; all are used.", stacklevel=3)
 
 
 def split_classes(dataset, which):
     """A Dataset of K classes and "base", "new" or "all" → a Dataset of those classes.
 
-    "base" holds the first ceil(K/2) labels, "new" the rest, relabelled from 0; "all" is the dataset
-    itself. Draw the few shots first (see the top of this file): drawn afterwards they would differ.
-    Raises ValueError for any other word. Source: CoCoOp, section 4.1; CoOp's `subsample_classes`.
+    "base" holds the first ceil(K/2) labels, "new" the rest, relabelled from 0; "all" is the dataset itself. Draw the
+    few shots first (see the top of this file): drawn afterwards they would differ. Raises ValueError for any other
+    word. Source: CoCoOp, section 4.1; CoOp's `subsample_classes`.
 
     >>> three = Dataset("three", ["a", "b", "c"], ["a {}."], [Item("0.png", 0), Item("2.png", 2)], [], [])
     >>> split_classes(three, "new").train
@@ -298,8 +263,7 @@ def split_classes(dataset, which):
         return [Item(item.path, item.label - labels.start) for item in items if item.label in labels]
 
     return dataclasses.replace(dataset, classnames=dataset.classnames[labels.start:labels.stop],
-                               train=select(dataset.train), val=select(dataset.val),
-                               test=select(dataset.test))
+                               train=select(dataset.train), val=select(dataset.val), test=select(dataset.test))
 
 
 def open_picture(path):
@@ -313,10 +277,10 @@ def open_picture(path):
 class PictureSet(torch.utils.data.Dataset):
     """A list of Items → pairs (FloatTensor [3, size, size], label), for torch's DataLoader.
 
-    As CLIP sees them in evaluation, or, if `augmented`, cropped and mirrored at random: the same in
-    every run for the same (seed, epoch, index). Call `set_epoch` before each pass over the data.
-    `scale` and `flip` are those of `augment`. `keep=True` keeps the opened pictures in memory, up to
-    `KEEP_BYTES` of pixels; it pays for small training sets and a DataLoader without worker processes.
+    As CLIP sees them in evaluation, or, if `augmented`, cropped and mirrored at random: the same in every run for the
+    same (seed, epoch, index). Call `set_epoch` before each pass over the data. `scale` and `flip` are those of
+    `augment`. `keep=True` keeps the opened pictures in memory, up to `KEEP_BYTES` of pixels; it pays for small
+    training sets and a DataLoader without worker processes.
     """
 
     KEEP_BYTES = 2**30
@@ -343,8 +307,7 @@ class PictureSet(torch.utils.data.Dataset):
     def __getitem__(self, index):
         picture = self.open(index)
         if self.augmented:
-            key = f"{self.seed} {self.epoch} {index}"
-            generator = torch.Generator().manual_seed(zlib.crc32(key.encode()))
+            generator = torch.Generator().manual_seed(zlib.crc32(f"{self.seed} {self.epoch} {index}".encode()))
             tensor = augment(picture, self.size, generator, self.scale, self.flip)
         else:
             tensor = preprocess(picture, self.size)
@@ -360,3 +323,8 @@ class PictureSet(torch.utils.data.Dataset):
             self.kept[index] = picture
             self.kept_bytes += size
         return picture
+
+
+if __name__ == "__main__":
+    from clip_min import survey  # it works with `clip_min.data`: of this copy, named __main__, nothing more is used
+    sys.exit(survey.main())

@@ -27,6 +27,7 @@ from pathlib import Path
 
 import PIL
 import torch
+import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
 from clip_min.data import open_picture
@@ -35,6 +36,7 @@ from clip_min.preprocess import augment, preprocess, read_picture
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 FIRST_SAVE, SAVE_EVERY = 10, 60  # seconds of computing after which an unfinished store is saved
+FEWEST = 32  # pictures in a batch: matrix products of fewer rows may be rounded in another way
 
 
 def frozen_features(clip, items, folder, view=None, scale=(0.08, 1.0), flip=True, device="cpu", workers=0,
@@ -42,8 +44,9 @@ def frozen_features(clip, items, folder, view=None, scale=(0.08, 1.0), flip=True
     """N items → the frozen CLIP's image features [N, E] on `device`, fp32, not normalised, in the items' order.
 
     folder: of the stores. What is not in them yet is computed and added; from then on it stays, bit for bit.
-    Computed in another batch it would be the same up to rounding; so it would on another device, but a GPU
-    may round the fp32 of its convolutions more coarsely (TF32).
+    Computed in another batch it is the same (tested on CPU), so that neither other runs nor an interruption
+    change what is learned. On another device it is the same up to rounding, but a GPU may round the fp32 of
+    its convolutions more coarsely (TF32).
     view: None for the picture as CLIP sees it in evaluation; 0, 1, 2, ... for random views of it, with
     `scale` and `flip` as in `augment`. A view depends on its number and the picture's path, not on a seed.
     precision: to compute in, "fp32", "bf16" or "fp16". The lower two are meant for GPUs and change a feature
@@ -75,8 +78,9 @@ def compute(clip, loader, signatures, store, device, dtype):
     start = time.time()
     due = start + FIRST_SAVE
     for images in loader:
+        filled = F.pad(images, (0, 0, 0, 0, 0, 0, 0, max(0, FEWEST - len(images))))  # [max(B, FEWEST), 3, size, size]
         with torch.autocast(device.type, dtype, enabled=dtype is not None):
-            features = clip.encode_image(images.to(device))  # [B, E]
+            features = clip.encode_image(filled.to(device))[: len(images)]  # [B, E]
         new.update(zip(signatures[len(new):], features.float().cpu()))
         if len(new) < len(signatures) and time.time() >= due:
             add_to_store(store, new)
@@ -112,7 +116,7 @@ def view_seed(path, view):
     >>> view_seed("/data/eurosat/2750/Forest/Forest_7.jpg", 0) == view_seed("/mnt/2750/Forest/Forest_7.jpg", 0)
     True
     """
-    return zlib.crc32(" ".join([str(view), *Path(path).absolute().parts[-3:]]).encode())
+    return zlib.crc32(os.fsencode(" ".join([str(view), *Path(path).absolute().parts[-3:]])))
 
 
 def store_file(clip, folder, view, scale, flip, precision):
@@ -148,7 +152,8 @@ def signature(path):
     except OSError:
         read_picture(path)  # says what is wrong
         raise
-    return f"{os.path.abspath(path)} {file.st_size} {file.st_mtime_ns}"
+    name = os.fsencode(os.path.abspath(path)).decode(errors="backslashreplace")  # it need not be UTF-8
+    return f"{name} {file.st_size} {file.st_mtime_ns}"
 
 
 def read_store(store):

@@ -1,11 +1,18 @@
 """Writing files so that a kill, a full disk or a second process never leaves half a file behind."""
 
+import contextlib
 import io
 import json
 import os
+import time
 from pathlib import Path
 
 import torch
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    import msvcrt
 
 
 def write_whole(path, data):
@@ -39,6 +46,34 @@ def load_tensors(path):
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged bytes can raise anything
         raise ValueError(f"{path} is damaged or was not written by this project: remove it.") from error
+
+
+@contextlib.contextmanager
+def lock(path, wait=True):
+    """Hold the lock of this name → True; or False, at once, if another process has it and `wait` is False.
+
+    The file stays when the lock is let go. A killed process holds none.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "ab") as file:
+        mine = try_to_lock(file)
+        while wait and not mine:
+            time.sleep(0.1)  # seconds
+            mine = try_to_lock(file)
+        yield mine
+
+
+def try_to_lock(file):
+    """Whether this open file could be locked now. Closing it unlocks it."""
+    try:
+        if os.name == "nt":
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
 
 
 def append_line(path, line):

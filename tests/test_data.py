@@ -13,9 +13,10 @@ import torch
 from PIL import Image
 
 from clip_min import data
-from clip_min.data import (BENCHMARKS, Dataset, Item, PictureSet, few_shot, load_dataset, open_picture,
+from clip_min.data import (BENCHMARKS, ELEVEN, SHIFTED, Dataset, Item, PictureSet, few_shot, load_dataset, open_picture,
                            split_classes)
 from clip_min.preprocess import preprocess, read_picture
+from clip_min.world import benchmarks
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REAL_ROOT = os.environ.get("CLIP_MIN_DATA") or os.path.join(HERE, "..", "..", "shared", "data")
@@ -95,10 +96,37 @@ def test_a_path_with_a_leading_slash_is_read_inside_the_picture_folder(tmp_path)
 
 
 def test_every_benchmark_has_one_place_for_the_class_name():
-    assert len(BENCHMARKS) == 9
+    assert len(BENCHMARKS) == 15
     for benchmark in BENCHMARKS.values():
         assert benchmark.template.count("{}") == 1 and benchmark.template.endswith(".")
-        assert benchmark.split.startswith("split_zhou_") and benchmark.split.endswith(".json")
+        assert benchmark.home.startswith("https://") and len(benchmark.pictures) == 3
+    splits = [benchmark.split for benchmark in BENCHMARKS.values() if benchmark.split]
+    assert len(splits) == 9
+    assert all(split.startswith("split_zhou_") and split.endswith(".json") for split in splits)
+
+
+def test_eleven_benchmarks_are_learned_on_and_four_shifted_ones_only_tested_on():
+    assert ELEVEN[0] == "imagenet" and ELEVEN[-1] == "ucf101" and len(ELEVEN) == 11
+    assert set(BENCHMARKS) - set(ELEVEN) == set(SHIFTED["imagenet"])
+    assert all(BENCHMARKS[name].pictures[0] is None for name in SHIFTED["imagenet"])
+    assert set(SHIFTED["toy-objects"]) <= set(benchmarks.NAMES)
+
+
+def test_the_counts_are_those_of_coops_table_5():
+    counts = [(benchmark.classes, *benchmark.pictures) for benchmark in BENCHMARKS.values()]
+    assert [sum(row[i] or 0 for row in counts) for i in range(4)] == [4591, 1_392_514, 41_582, 232_085]
+    assert BENCHMARKS["imagenet"].pictures == (1_281_167, None, 50_000)
+
+
+@pytest.mark.parametrize("name", ["eurosat", "toy-objects", "./eurosat/2750"])
+def test_a_template_of_ones_own_replaces_the_hand_crafted_one(tmp_path, monkeypatch, name):
+    write_eurosat(tmp_path, {**GOOD, "train": rows_of(0, 0, 0, 1, 1, 1)})
+    monkeypatch.chdir(tmp_path)
+    assert load_dataset(name, tmp_path, template="a {} from above.").templates == ["a {} from above."]
+    assert load_dataset(name, tmp_path).templates != ["a {} from above."]
+    for template in ("", "a photo.", "{} or {}.", "a {} {x}.", "a {0}."):
+        with pytest.raises(ValueError, match="for the class name once"):
+            load_dataset(name, tmp_path, template=template)
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_and_all_names():
@@ -113,11 +141,6 @@ def test_a_miniature_set_needs_no_root_and_its_pictures_are_drawn():
     assert "Did you mean toy-objects" in refusal(None, name="toy-object")
 
 
-@pytest.mark.parametrize("name", ["imagenet", "imagenet_r", "fgvc_aircraft"])
-def test_a_benchmark_without_a_split_file_is_not_yet_supported(name):
-    assert f"{name} is not yet supported" in refusal("anywhere", name=name)
-
-
 def test_a_benchmark_without_a_root_asks_for_it():
     assert "give --data-root" in refusal(None)
 
@@ -127,9 +150,13 @@ def test_a_missing_folder_is_named(tmp_path):
     assert f"{tmp_path / 'eurosat'} is not there" in refusal(tmp_path)
     (tmp_path / "eurosat").mkdir()
     assert f"{tmp_path / 'eurosat' / '2750'} is not there" in refusal(tmp_path)
-    (tmp_path / "eurosat" / "2750").mkdir()
-    message = refusal(tmp_path)
-    assert f"split file {tmp_path / 'eurosat' / 'split_zhou_EuroSAT.json'} is not there" in message
+
+
+@pytest.mark.parametrize("name", ["oxford_pets", "stanford_cars", "flowers102"])
+def test_a_missing_split_file_is_asked_for_where_class_folders_do_not_suffice(tmp_path, name):
+    folder = tmp_path / BENCHMARKS[name].folder
+    (folder / BENCHMARKS[name].images / "class").mkdir(parents=True)
+    assert f"split file {folder / BENCHMARKS[name].split} is not there" in refusal(tmp_path, name)
 
 
 @pytest.mark.parametrize("text", [b"", b'{"train": [', b"\xff\xfe\x00", b"[" * 100_000])
@@ -170,7 +197,7 @@ def test_two_labels_may_share_a_name(tmp_path):
     assert load_dataset("eurosat", tmp_path).classnames == ["crane", "crane"]
 
 
-def test_missing_pictures_are_counted_and_the_first_is_named(tmp_path):
+def test_missing_pictures_are_counted_and_named(tmp_path):
     split_file = write_eurosat(tmp_path, GOOD)
     images = tmp_path / "eurosat" / "2750"
     (images / "1" / "2.png").unlink()
@@ -178,7 +205,17 @@ def test_missing_pictures_are_counted_and_the_first_is_named(tmp_path):
     (images / "0" / "1.png").unlink()             # of the test list
     message = refusal(tmp_path)
     assert message.startswith(f"2 of the 7 pictures in {split_file} are not there")
-    assert str(images / "1" / "2.png") in message
+    assert str(images / "1" / "2.png") in message and str(images / "0" / "1.png") in message
+    assert "python -m clip_min.data" in message
+
+
+def test_ten_missing_pictures_are_named(tmp_path):
+    write_eurosat(tmp_path, {**GOOD, "val": [[f"0/gone {i:02}.png", 0, "name 0"] for i in range(12)]}, pictures=False)
+    for row in GOOD["train"] + GOOD["test"]:
+        (tmp_path / "eurosat/2750" / row[0]).parent.mkdir(exist_ok=True)
+        (tmp_path / "eurosat/2750" / row[0]).touch()
+    message = refusal(tmp_path)
+    assert message.startswith("12 of the 17 pictures") and sum(f"gone {i:02}.png" in message for i in range(12)) == 10
 
 
 # --- few shots
