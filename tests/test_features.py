@@ -14,7 +14,7 @@ from torch import nn
 
 from clip_min import features as features_module
 from clip_min import load_clip
-from clip_min.data import Item, open_picture
+from clip_min.data import Item, load_dataset, open_picture
 from clip_min.features import frozen_features, view_seed
 from clip_min.preprocess import augment, preprocess
 
@@ -51,9 +51,14 @@ def folder(tmp_path):
 
 @pytest.fixture
 def computed(clip, monkeypatch):
-    """The number of pictures in each batch that CLIP has been given so far."""
+    """The number of pictures in each batch that CLIP has been given so far, without those that only fill it."""
     counts, encode_image = [], clip.encode_image
-    monkeypatch.setattr(clip, "encode_image", lambda images: counts.append(len(images)) or encode_image(images))
+
+    def count(images):
+        counts.append(images.flatten(1).any(dim=1).sum().item())
+        return encode_image(images)
+
+    monkeypatch.setattr(clip, "encode_image", count)
     return counts
 
 
@@ -164,6 +169,16 @@ def test_only_what_is_missing_is_computed_and_each_row_stays_with_its_picture(cl
     assert computed == [2, 3] and torch.equal(every[1:3], some)
     assert torch.equal(frozen_features(clip, [items[4], items[0]], folder), every[[4, 0]]) and computed == [2, 3]
     assert difference(every, clip.encode_image(tensors(items, clip.image_size))) < 1e-5
+
+
+def test_a_feature_does_not_depend_on_what_is_computed_with_it(tmp_path):
+    """Bit for bit, so that a prompt does not depend on the runs before it."""
+    clip, drawn = load_clip("tiny"), load_dataset("toy-objects").test[::20]
+    together = frozen_features(clip, drawn, tmp_path / "together")
+    assert len(drawn) == 90
+    for few in (drawn[:1], drawn[7:10], drawn[3:60]):
+        alone = frozen_features(clip, few, tmp_path / f"{len(few)}")
+        assert torch.equal(alone, together[drawn.index(few[0]) :][: len(few)])
 
 
 def test_a_picture_that_comes_twice_is_computed_once(clip, items, folder, computed):

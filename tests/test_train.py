@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 import torch
 
+import clip_min
 import eval as eval_script
 import train as train_script
 from clip_min.checkpoint import TINY
 from clip_min.files import save_tensors
 from clip_min.model import VisionTransformer
 from clip_min.world import benchmarks
-from prompts import METHODS
+from prompts import FILES, METHODS, runs, sweep
 from prompts.coop import CoOp
 from train import learning_rate
 
@@ -35,7 +36,7 @@ EPOCHS_OF_THREE_STEPS = ("--method", "upt", "--shots", 1, "--epochs", 4, "--batc
 def few_pictures():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(benchmarks, "PICTURES", {"train": 3, "val": 4, "test": 2})
-        patch.setattr(eval_script, "keep_freed_memory", lambda: None)  # it changes the whole process,
+        patch.setattr(runs, "keep_freed_memory", lambda: None)  # it changes the whole process,
         patch.setattr(warnings, "formatwarning", warnings.formatwarning)  # and so does this: undone afterwards
         yield
 
@@ -44,7 +45,7 @@ def call(script, *arguments):
     """Run a script (a module) in this process as the command would → its exit status."""
     argv, sys.argv = sys.argv, [f"{script.__name__}.py", *map(str, arguments)]
     try:
-        eval_script.run(script.main)
+        runs.run_script(script.main)
     except SystemExit as exit:
         return exit.code
     finally:
@@ -149,7 +150,7 @@ def test_a_batch_that_is_not_full_is_dropped_unless_it_is_the_only_one(monkeypat
 
 
 def test_a_method_trains_with_the_recipe_in_its_file_unless_a_flag_says_otherwise(tmp_path):
-    recipe = train_script.FILES["upt"].TINY
+    recipe = FILES["upt"].TINY
     assert train(tmp_path, "--shots", 1, "--epochs", 1, "--hp", "n_ctx=3", "depth=deep") == 0
     row = rows(tmp_path)[-1]
     assert (row["lr"], row["batch_size"], row["epochs"]) == (recipe["lr"], recipe["batch_size"], 1)
@@ -182,8 +183,8 @@ def test_a_recipe_can_be_chosen_on_the_validation_pictures(tmp_path, monkeypatch
     monkeypatch.setattr(train_script, "evaluate", lambda method, items, *_: evaluated.append(items) or 50.0)
     assert train(tmp_path, *SHORT, "--split", "val") == 0
     assert evaluated == [benchmarks.load("toy-satellite").val] * 2 and "val accuracy" in capsys.readouterr().out
-    assert train(tmp_path, *SHORT) == 0  # and is another run
-    assert [row["split"] for row in rows(tmp_path)] == ["val", "val", "test", "test"] and len(prompts(tmp_path)) == 2
+    assert train(tmp_path, *SHORT) == 0  # the same prompt, on other pictures
+    assert [row["split"] for row in rows(tmp_path)] == ["val", "val", "test", "test"] and len(prompts(tmp_path)) == 1
 
 
 # Frozen image features
@@ -225,12 +226,10 @@ def test_lower_precision_learns_without_nan_and_is_another_run(tmp_path, precisi
 
 def test_the_number_of_epochs_goes_with_the_number_of_shots():
     """CoOp, Sec. 3.1: 50 epochs for 1 shot, 100 for 2 and 4, 200 for 8 and 16; shots in between go with the next."""
-    flags = dict(lr=None, epochs=None, batch_size=None, hp=[], classes="all", out=Path(), precision="fp32")
-    flags |= dict(split="test")
-    flags = train_script.argparse.Namespace(**flags)
-    clip = train_script.argparse.Namespace(name="ViT-B/16", sha256="")
     for shots, epochs in {1: 50, 2: 100, 3: 100, 4: 100, 8: 200, 16: 200, 32: 200}.items():
-        assert train_script.make_setting("upt", clip, "d", shots, 1, flags)[0]["epochs"] == epochs
+        assert sweep.epochs_of(FILES["coop"].PAPER, "eurosat", shots) == epochs
+        assert sweep.epochs_of(FILES["coop"].PAPER, "imagenet", shots) == 50
+        assert sweep.epochs_of(FILES["cocoop"].PAPER, "imagenet", shots) == 10
 
 
 # Runs: what they leave, and how they carry on
@@ -240,24 +239,26 @@ def test_a_run_leaves_a_row_with_all_that_identifies_and_measures_it(tmp_path, c
     assert train(tmp_path, *SHORT) == 0
     zero_shot, row = rows(tmp_path)
     expected = dict(method="upt", model="tiny", dataset="toy-satellite", classes="all", shots=1, seed=1, epochs=2)
-    expected["options"] = train_script.FILES["upt"].TINY["options"]
+    expected["options"] = FILES["upt"].TINY["options"]
     assert {key: row[key] for key in expected} == expected
     assert 0 <= row["accuracy"] <= 100 and row["seconds"] >= 0 and len(row["sha256"]) == 64
     (prompt,) = prompts(tmp_path).values()
     assert row["trainable_parameters"] == sum(x.numel() for x in prompt["learned"].values())
     assert row["command"] == f"python train.py --method upt --shots 1 --epochs 2 --out {tmp_path}"
-    assert row["version"] == prompt["version"] == train_script.clip_min.__version__
+    assert row["version"] == prompt["version"] == clip_min.__version__
     assert {key: prompt[key] for key in expected} == expected
     assert prompt["classnames"] == benchmarks.load("toy-satellite").classnames
     # Zero-shot CLIP stands beside it, in a row of its own.
-    expected |= dict(method="zero_shot", options={}, shots=0, seed=0, epochs=0, trainable_parameters=0)
+    assert (row["trained_on"], row["trained_classes"], row["loss"]) == ("toy-satellite", "all", prompt["losses"][-1])
+    del expected["epochs"]
+    expected |= dict(method="zero_shot", options={}, shots=0, seed=0, trained_on=None, trainable_parameters=0)
     assert {key: zero_shot[key] for key in expected} == expected and zero_shot.keys() >= {"command", "version"}
     printed = capsys.readouterr().out
     assert f"{row['accuracy']:6.2f} %" in printed and f"{zero_shot['accuracy']:6.2f} %" in printed
 
 
 def test_several_values_to_a_flag_run_their_product(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(train_script, "train", lambda *_: 0.0)
+    monkeypatch.setattr(train_script, "train", lambda *_: (0.0, []))
     monkeypatch.setattr(train_script, "evaluate", lambda *_: 50.0)
     datasets, upt = ["toy-satellite", "toy-textures"], []
     arguments = ("--method", "zero_shot", "upt", "--shots", 1, 2, "--seed", 1, 2, "--epochs", 1, "--dataset", *datasets)
@@ -344,7 +345,7 @@ def test_the_same_command_again_trains_nothing_and_records_nothing(finished, mon
 
 
 def test_a_recipe_that_has_changed_is_another_run(finished, monkeypatch):
-    monkeypatch.setitem(train_script.FILES["upt"].TINY, "max_norm", 0.001)
+    monkeypatch.setitem(FILES["upt"].TINY, "max_norm", 0.001)
     assert train(finished, *SHORT) == 0
     assert [row["max_norm"] for row in rows(finished) if row["method"] == "upt"] == [5.0, 0.001]
 
@@ -352,7 +353,7 @@ def test_a_recipe_that_has_changed_is_another_run(finished, monkeypatch):
 def test_a_result_whose_prompt_file_is_gone_is_learned_anew(finished):
     (path,) = finished.rglob("prompt.pt")
     path.unlink()
-    assert train(finished, *SHORT) == 0 and path.exists() and len(rows(finished)) == 3
+    assert train(finished, *SHORT) == 0 and path.exists() and len(rows(finished)) == 2
 
 
 def test_a_last_line_of_the_results_that_was_cut_short_is_survived(finished, monkeypatch):
@@ -473,7 +474,7 @@ def test_a_class_with_fewer_pictures_than_shots_gives_all_it_has_with_a_warning(
 def test_a_disk_that_fills_up_leaves_the_old_prompt_and_no_part_of_the_new_one(finished, monkeypatch, capsys):
     (path,) = finished.rglob("prompt.pt")
     old = path.read_bytes()
-    (finished / "results.jsonl").unlink()  # so that the same command learns it again
+    monkeypatch.setitem(FILES["upt"].TINY, "max_norm", 0.001)  # another recipe, so that it is learned again
 
     def write_half(path, data):
         with open(path, "wb") as file:
@@ -483,7 +484,7 @@ def test_a_disk_that_fills_up_leaves_the_old_prompt_and_no_part_of_the_new_one(f
     monkeypatch.setattr(Path, "write_bytes", write_half)
     assert os.strerror(errno.ENOSPC) in refusal(capsys, train(finished, *SHORT))
     assert path.read_bytes() == old and list(path.parent.iterdir()) == [path]
-    assert [row["method"] for row in rows(finished)] == ["zero_shot"]  # no result without its prompt
+    assert [row["method"] for row in rows(finished)] == ["zero_shot", "upt"]  # no result without its prompt
 
 
 def test_ctrl_c_keeps_the_runs_that_are_finished(tmp_path, monkeypatch, capsys):
@@ -511,7 +512,7 @@ def test_a_real_ctrl_c_ends_in_a_sentence_and_status_130(tmp_path):
         "import signal, train; from clip_min.world import benchmarks\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have switched it off\n"
         "benchmarks.PICTURES = {'train': 1, 'val': 1, 'test': 1}\n"
-        "train.run(train.main)"
+        "train.run_script(train.main)"
     )
     command = [sys.executable, "-c", code, "--shots", "1", "--epochs", "100000", "--out", tmp_path]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
