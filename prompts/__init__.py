@@ -11,7 +11,7 @@ A method is built from a frozen CLIP and class names, and every method answers t
     method.image_tower_is_frozen                 whether encode_image is CLIP's own, so that features can be kept
 
 Beside its class, each file holds the training recipe of its paper, `PAPER`, and the one for the tiny
-CLIP, `TINY`. Both are dicts with keys lr, epochs (for each number of shots), batch_size,
+CLIP, `TINY`. Both are dicts with keys lr, epochs (for each number of shots; imagenet_epochs on ImageNet), batch_size,
 crop_scale (smallest and largest share of a picture that a training crop covers), flip (mirror half of
 the crops), max_norm (of the gradient; None: not clipped) and options (of the method). They are None where no
 gradient descent takes place: zero-shot CLIP learns nothing, and the linear probe has a method `fit`.

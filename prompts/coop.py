@@ -32,9 +32,9 @@ from torch import nn
 
 from clip_min.data import readable_names
 
-# CoOp Sec. 3.1, "Training Details"; the crops are the published configuration's. On ImageNet: --epochs 50.
+# CoOp Sec. 3.1, "Training Details"; the crops are the published configuration's.
 PAPER = dict(
-    lr=0.002, epochs={1: 50, 2: 100, 4: 100, 8: 200, 16: 200}, batch_size=32,
+    lr=0.002, epochs={1: 50, 2: 100, 4: 100, 8: 200, 16: 200}, imagenet_epochs=50, batch_size=32,
     crop_scale=(0.08, 1.0), flip=True, max_norm=None, options={},
 )
 # For the tiny CLIP, chosen on the validation pictures of the miniature sets (notes/results.md).

@@ -36,7 +36,7 @@ from clip_min.data import readable_names
 
 # UPT Appendix B; the epochs are CoOp's (arXiv:2109.01134, Sec. 3.1), on whose code UPT is built.
 PAPER = dict(
-    lr=0.002, epochs={1: 50, 2: 100, 4: 100, 8: 200, 16: 200}, batch_size=32,
+    lr=0.002, epochs={1: 50, 2: 100, 4: 100, 8: 200, 16: 200}, imagenet_epochs=50, batch_size=32,
     crop_scale=(0.08, 1.0), flip=True, max_norm=None, options={},
 )
 # For the tiny CLIP, chosen on the validation pictures of the miniature sets (notes/results.md).

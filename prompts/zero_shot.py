@@ -45,19 +45,19 @@ class ZeroShot(nn.Module):
     """CLIP with hand-written prompts; nothing is learned.
 
     template: the data set's own, with {} for the class name.
-    templates: "dataset" uses that one; "ensemble" averages it with the seven above.
+    templates: "dataset" uses that one; "seven" averages the seven above; "ensemble" averages these and that one
+    (train.py and eval.py take "seven" for it on ImageNet, as the paper does).
     """
 
     image_tower_is_frozen = True  # so its features can be computed once and kept
 
     def __init__(self, clip, classnames, template="a photo of a {}.", templates="dataset"):
         super().__init__()
-        if templates not in ("dataset", "ensemble"):
-            raise ValueError(f'templates must be "dataset" or "ensemble", not {templates!r}.')
+        choices = {"dataset": (template,), "seven": ENSEMBLE, "ensemble": (*ENSEMBLE, template)}
+        if templates not in choices:
+            raise ValueError(f"templates must be one of {', '.join(choices)}, not {templates!r}.")
         self.clip = clip
-        self.templates = [template]
-        if templates == "ensemble":
-            self.templates = [*ENSEMBLE, template]
+        self.templates = choices[templates]
         self.set_classes(classnames)
 
     def encode_image(self, images):
