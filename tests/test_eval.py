@@ -1,20 +1,24 @@
-"""eval.py: a learned prompt where it was trained and elsewhere, zero-shot CLIP, the variances, and bad files."""
+"""eval.py: a learned prompt where it was trained and elsewhere, zero-shot CLIP, tables, predictions, bad files."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import pytest
 import torch
+from PIL import Image
 
 import eval as eval_script
 import train as train_script
 from clip_min import load_clip
 from clip_min.checkpoint import TINY
 from clip_min.data import PictureSet
-from clip_min.files import save_tensors
+from clip_min.files import load_tensors, save_tensors
+from clip_min.preprocess import preprocess, read_picture
 from clip_min.world import benchmarks
 from prompts import METHODS
 from prompts.coop import CoOp
@@ -262,3 +266,96 @@ def test_the_command_itself_ends_in_a_sentence_and_status_2(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: There is no prompt file nowhere.pt.\n" and not (tmp_path / "runs").exists()
+
+
+# Tables and plots
+
+
+def test_a_table_stands_beside_the_results_in_three_formats(trained, capsys):
+    accuracy, zero_shot = recorded(trained, "upt", "all"), recorded(trained, "zero_shot", "all")
+    for form, first in (("text", "dataset"), ("markdown", "| dataset |"), ("csv", "dataset,method,0 shots,0 shots std")):
+        assert evaluate(trained, "--table", "few-shot", "--format", form) == 0
+        printed = capsys.readouterr().out
+        assert printed.startswith(first) and f"{accuracy:.1f}" in printed and f"{zero_shot:.1f}" in printed
+
+
+def test_a_plot_is_written_whole(trained, tmp_path, capsys):
+    path = tmp_path / "curves.svg"
+    assert evaluate(trained, "--plot", "few-shot", path) == 0
+    assert ElementTree.parse(path).getroot().tag.endswith("svg") and list(tmp_path.iterdir()) == [path]
+
+
+# One's own pictures
+
+
+def test_the_classes_of_ones_own_pictures_as_text_json_and_a_picture(tmp_path, capsys):
+    picture = tmp_path / "mine.jpg"
+    benchmarks.draw("toy-satellite/test/river/1").resize((90, 60)).save(picture)
+    arguments = ("--images", picture, "--classnames", "river,forest, lake", "--template", "a photo of {}.")
+    assert evaluate(tmp_path, *arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == str(picture) and len(lines) == 4
+    assert evaluate(tmp_path, *arguments, "--json", "--picture", tmp_path / "out.png") == 0
+    row = json.loads(capsys.readouterr().out)
+    assert row["picture"] == str(picture) and Image.open(tmp_path / "out.png").width > 300
+    clip = load_clip("tiny")
+    texts = clip.tokenizer([f"a photo of {name}." for name in ("river", "forest", "lake")], 32)
+    image = preprocess(read_picture(picture), clip.image_size)[None]
+    f, w = (torch.nn.functional.normalize(x, dim=-1) for x in (clip.encode_image(image), clip.encode_text(texts)))
+    expected = dict(zip(("river", "forest", "lake"), (clip.logit_scale.exp() * f @ w.T).softmax(dim=-1)[0].tolist()))
+    found = {prediction["class"]: prediction["probability"] for prediction in row["predictions"]}
+    assert found == pytest.approx(expected, abs=1e-5)
+    assert not (tmp_path / "results.jsonl").exists()
+
+
+def test_a_prompt_names_its_own_classes_for_pictures(prompt_file, tmp_path, capsys):
+    assert evaluate(tmp_path, prompt_file, "--images", "toy-satellite/test/river/1", "--json") == 0
+    names = [prediction["class"] for prediction in json.loads(capsys.readouterr().out)["predictions"]]
+    assert len(names) == 5 and set(names) <= set(benchmarks.load("toy-satellite").classnames)
+
+
+# Prompts of the published code
+
+
+@pytest.mark.parametrize("class_specific", [False, True])
+def test_a_prompt_of_the_published_code_is_evaluated_like_our_own(tmp_path, class_specific, capsys):
+    options = ("--hp", f"class_specific={class_specific}", "n_ctx=4", "ctx_init=None")
+    arguments = ("--method", "coop", "--shots", 1, "--epochs", 2, *options, "--out", tmp_path)
+    assert call(train_script, *arguments) == 0
+    (path,), clip = tmp_path.rglob("prompt.pt"), load_clip("tiny")
+    ctx, names = load_tensors(path)["learned"]["ctx"], benchmarks.load("toy-satellite").classnames
+    tokens = clip.tokenizer([f"{'x ' * 4}{name}." for name in names], clip.context_length)
+    embedded = clip.token_embedding(tokens).detach()
+    state = dict(ctx=ctx, token_prefix=embedded[:, :1], token_suffix=embedded[:, 5:])
+    torch.save(dict(state_dict=state, epoch=2), tmp_path / "model.pth.tar-2")
+    capsys.readouterr()
+    assert "--dataset" in refusal(capsys, evaluate(tmp_path / "again", tmp_path / "model.pth.tar-2"))
+    published = (tmp_path / "model.pth.tar-2", "--method", "coop", "--dataset", "toy-satellite")
+    assert evaluate(tmp_path / "again", *published) == 0
+    ours, theirs = rows(tmp_path)[-1], rows(tmp_path / "again")[-1]
+    assert (theirs["accuracy"], theirs["dataset"]) == (ours["accuracy"], "toy-satellite")
+    assert theirs["options"]["class_specific"] == class_specific and theirs["trained_on"] is None
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--table", "few-shot"], ["results.jsonl", "train.py", "--protocol few-shot"]),
+        (["--table", "fewshot"], ["'fewshot'", "few-shot", "base-to-new"]),
+        (["--plot", "pie", "pie.svg"], ["'pie'", "few-shot"]),
+        (["--images", "nowhere.jpg", "--classnames", "a,b"], ["nowhere.jpg"]),
+        (["--images", "README.md", "--classnames", "a,b"], ["README.md", "Cannot read the picture"]),
+        (["--images", "toy-objects/test/apple/1"], ["--classnames"]),
+        (["--images", "toy-objects/test/apple/1", "--classnames", "apple"], ["two classes"]),
+        (["--images", "toy-objects/test/apple/1", "--classnames", "apple,,cup"], ["empty name"]),
+        (["--images", "toy-objects/test/apple/1", "--classnames", "a,b", "--picture", "out.jpg"], ["out.png"]),
+        (["--classnames", "a,b"], ["--images"]),
+        (["--dataset", "toy-objects", "--template", "a photo"], ["template", "'a photo'"]),
+        (["--dataset", "toy-objects-v2", "--split", "val"], ["no val pictures"]),
+    ],
+    ids=str,
+)
+def test_a_table_or_prediction_that_cannot_be_is_refused_in_one_sentence(tmp_path, capsys, arguments, words):
+    sentence = refusal(capsys, evaluate(tmp_path / "runs", *arguments))
+    assert all(word in sentence for word in words), sentence
+    assert not (tmp_path / "runs").exists()

@@ -10,9 +10,11 @@ from collections import Counter
 
 import pytest
 import torch
+from PIL import Image
 
 import eval as eval_script
 import train as train_script
+from clip_min.data import SHIFTED
 from clip_min.world import benchmarks
 from prompts import runs, sweep
 from tests.test_train import ROOT, few_pictures, prompts, refusal, rows, same_prompts, train  # noqa: F401 (a fixture)
@@ -66,6 +68,30 @@ def test_a_prompt_goes_from_the_source_to_all_targets(tmp_path, no_work, protoco
     assert train(tmp_path, "--method", "coop", "--shots", 1, "--protocol", protocol) == 0
     learned = [("coop", "toy-objects", "all", name, "all") for name in names]
     assert evaluations(tmp_path) == [("zero_shot", None, None, name, "all") for name in names] + learned
+
+
+def test_a_prompt_learned_on_imagenet_is_asked_for_the_shifted_sets_own_classes(tmp_path, monkeypatch, capsys):
+    """CoOp, Sec. 3.2: ImageNet-A and -R are scored among their own classes. What is not on disk is left out."""
+    names = dict(n01="cat", n02="dog", n03="fish", n04="bird")
+    (tmp_path / "imagenet").mkdir()
+    (tmp_path / "imagenet" / "classnames.txt").write_text("".join(f"{k} {v}\n" for k, v in names.items()))
+    folders = [f"imagenet/images/{part}/{wnid}" for part in ("train", "val") for wnid in names]
+    folders += [f"imagenet-adversarial/imagenet-a/{wnid}" for wnid in ("n02", "n04")]
+    for folder in folders:
+        (tmp_path / folder).mkdir(parents=True)
+        Image.new("RGB", (9, 9), "green").save(tmp_path / folder / "1.png")
+    asked = []
+    monkeypatch.setattr(train_script, "evaluate", lambda method, items, *_: asked.append((method, items)) or 50.0)
+    arguments = ("--method", "coop", "--dataset", "imagenet", "--shots", 1, "--epochs", 1, "--data-root", tmp_path)
+    with pytest.warns(UserWarning) as notes:
+        assert train(tmp_path / "runs", *arguments, "--protocol", "domain-generalization") == 0
+    assert [name for name in SHIFTED["imagenet"] if any(f"{name} is left out" in str(n.message) for n in notes)] == [
+        "imagenetv2", "imagenet_sketch", "imagenet_r"]  # fmt: skip
+    learned = [("coop", "imagenet", "all", name, "all") for name in ("imagenet", "imagenet_a")]
+    assert evaluations(tmp_path / "runs")[2:] == learned
+    (_, all_items), (prompt, items) = asked[2:]
+    assert [item.label for item in all_items] == [0, 1, 2, 3] and [item.label for item in items] == [0, 1]
+    assert prompt.names == ["dog", "bird"]
 
 
 def test_eval_writes_the_same_row_for_the_same_evaluation(tmp_path):
