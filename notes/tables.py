@@ -170,16 +170,19 @@ def label_of(row):
 def with_averages(lines):
     """After each model's (and source's) lines, those of their average over the data sets, or over the targets.
 
-    It is taken seed by seed, over the seeds that every data set has, for methods that have every data set.
+    Miniature and real data sets have averages of their own. They are taken seed by seed, over the seeds that every
+    data set has, for methods that have every data set.
     """
     blocks = {}
     for line in lines:
-        blocks.setdefault((line.model, line.source), []).append(line)
+        blocks.setdefault((line.model, line.source, line.dataset.startswith("toy-")), []).append(line)
     result = {}
     for block in blocks.values():
         result |= {line: lines[line] for line in block}
         sets = dict.fromkeys(line.dataset for line in block if line.dataset != line.source)
-        name = f"average of {len(sets)}" + (" targets" if block[0].source else "")
+        toy = block[0].dataset.startswith("toy-")
+        kind = ("toy targets" if toy else "targets") if block[0].source else "toy sets" if toy else ""
+        name = f"average of {len(sets)} {kind}".rstrip()
         for line in [line for line in block if line.dataset == list(sets)[0]] if len(sets) > 1 else []:
             parts = [lines.get(line._replace(dataset=dataset)) for dataset in sets]
             if None in parts:

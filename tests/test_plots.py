@@ -74,7 +74,7 @@ def test_every_picture_is_whole_svg_and_all_of_it_lies_inside_the_canvas(rows, n
 def test_few_shot_has_a_panel_for_the_average_and_one_for_each_set_with_a_curve_for_each_method():
     (legend, *panels), _, _ = parse(plots.draw(list(few_shot_rows()), "few-shot"))
     titles = [panel["text"][0].text for panel in panels]
-    assert titles == ["average of 2", "toy-objects", "toy-flowers"]
+    assert titles == ["average of 2 toy sets", "toy-objects", "toy-flowers"]
     for panel in panels:
         assert len(panel["polyline"]) == 2 and len(panel["circle"]) == 2 * 5 and len(panel["polygon"]) == 1
         colours = [curve.get("stroke") for curve in panel["polyline"]]
@@ -107,7 +107,7 @@ def test_a_higher_accuracy_stands_higher_and_exactly_where_the_axis_says():
 
 def test_base_to_new_has_bars_for_base_new_and_h_that_begin_at_zero_and_lines_for_zero_shot():
     (legend, *panels), _, _ = parse(plots.draw(list(base_to_new_rows()), "base-to-new"))
-    assert [panel["text"][0].text for panel in panels] == ["average of 2", "toy-objects", "toy-flowers"]
+    assert [panel["text"][0].text for panel in panels] == ["average of 2 toy sets", "toy-objects", "toy-flowers"]
     for panel in panels:
         ticks = {text.text: float(text.get("y")) - 4 for text in panel["text"] if text.get("text-anchor") == "end"}
         bars = panel["rect"]

@@ -105,7 +105,7 @@ def test_an_average_is_over_the_seeds_that_every_set_has_and_only_for_methods_wi
     ]]  # fmt: skip
     lines = as_dicts([*rows, make_row("upt")], "few-shot")
     assert [(line["dataset"], line["method"]) for line in lines] == [
-        ("toy-objects", "coop"), ("toy-objects", "upt"), ("toy-flowers", "coop"), ("average of 2", "coop"),
+        ("toy-objects", "coop"), ("toy-objects", "upt"), ("toy-flowers", "coop"), ("average of 2 toy sets", "coop"),
     ]  # fmt: skip
     assert (lines[-1]["16 shots"], lines[-1]["seeds"]) == ("56.5 ± 1.5", "2")  # of 55 and 58
 
@@ -155,7 +155,7 @@ def test_domain_generalization_has_the_source_then_its_shifted_versions_then_the
     header, body = tables.table(rows, "domain-generalization")
     assert header == ["source", "dataset", "method", "shots", "accuracy", "seeds", "paper"]
     assert [row[1:3] for row in body] == [
-        [d, m] for d in ("toy-objects", *targets, "average of 4 targets") for m in ("zero_shot", "coop")
+        [d, m] for d in ("toy-objects", *targets, "average of 4 toy targets") for m in ("zero_shot", "coop")
     ]
     assert [row[4] for row in body[-2:]] == ["31.5", "61.5"]  # without the source
 
@@ -167,7 +167,7 @@ def test_cross_dataset_leaves_the_shifted_versions_out_and_puts_the_source_first
     lines = as_dicts(rows, "cross-dataset", methods=["coop"])
     assert [(line["source"], line["dataset"]) for line in lines] == [
         ("toy-objects", "toy-objects"), ("toy-objects", "toy-glyphs"), ("toy-satellite", "toy-satellite"),
-        ("toy-satellite", "toy-objects"), ("toy-satellite", "toy-glyphs"), ("toy-satellite", "average of 2 targets"),
+        ("toy-satellite", "toy-objects"), ("toy-satellite", "toy-glyphs"), ("toy-satellite", "average of 2 toy targets"),
     ]  # fmt: skip
     assert {line["source"] for line in as_dicts(rows, "cross-dataset", datasets=["toy-satellite"])} == {"toy-satellite"}
 
@@ -296,3 +296,11 @@ def test_papers_csv_is_the_transcription_of_the_papers_tables():
     if not shared.exists():
         pytest.skip("the transcription of the papers' tables is not beside the repository")
     assert shared.read_text().splitlines() == Path(papers.__file__).with_name("papers.csv").read_text().splitlines()
+
+
+def test_miniature_and_real_data_sets_have_averages_of_their_own():
+    names = ("toy-flowers", "toy-scenes", "eurosat", "dtd")
+    rows = [make_row(dataset=name, trained_on=name, accuracy=10.0 * i) for i, name in enumerate(names)]
+    _, body = tables.table(rows, "few-shot")
+    assert [line[:3] for line in body if line[0].startswith("average")] == [
+        ["average of 2", "coop", "25.0"], ["average of 2 toy sets", "coop", "5.0"]]  # fmt: skip
