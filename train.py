@@ -152,12 +152,8 @@ def train(method, chosen, setting, recipe, flags, device, folder):
             if dist.is_initialized():
                 dist.all_reduce(seen)
             if not seen.isfinite().all():
-                sentence = f"The loss is {loss.item()} at step {step} (epoch {epoch + 1}): lower --lr."
-                if last_good:
-                    if not RANK:
-                        save_prompt(folder / "last-good.pt", setting, last_good, chosen)
-                    sentence += f" The prompt of the step before is kept in {folder / 'last-good.pt'}."
-                raise ValueError(sentence)
+                what = f"The loss is {loss.item()} at step {step} (epoch {epoch + 1})"
+                raise diverged(what, last_good, setting, chosen, folder)
             last_good = {name: p.detach().clone() for name, p in parameters.items()}
             optimiser.zero_grad()
             scaler.scale(loss).backward()
@@ -180,7 +176,19 @@ def train(method, chosen, setting, recipe, flags, device, folder):
             content |= dict(scaler=scaler.state_dict(), epoch=epoch + 1, seconds=seconds + now - start, losses=losses)
             save_tensors(progress, content)
             saved = now
+    if not all(p.isfinite().all() for p in parameters.values()):
+        raise diverged("The prompt is no number after the last step", last_good, setting, chosen, folder)
     return seconds + time.time() - start, losses
+
+
+def diverged(what, last_good, setting, chosen, folder):
+    """→ the ValueError that says so. What was learned before, if its loss was a number, is kept as last-good.pt."""
+    if not last_good:
+        return ValueError(f"{what}: lower --lr.")
+    path = folder / "last-good.pt"
+    if not RANK:
+        save_prompt(path, setting, last_good, chosen)
+    return ValueError(f"{what}: lower --lr. The prompt of the step before is kept in {path}.")
 
 
 def fit(method, chosen, flags, device):
@@ -294,13 +302,15 @@ def parse_flags():
     parser.add_argument("--jobs", type=int, default=1, help="processes to share the runs out to (default: 1)")
     add_common_flags(parser, default_dataset=None)
     flags = parser.parse_args()
-    for name, values in (("shots", flags.shots), ("epochs", [flags.epochs]), ("batch-size", [flags.batch_size]),
-                         ("jobs", [flags.jobs])):  # fmt: skip
-        for value in values:
-            if value is not None and value < 1:
-                raise ValueError(f"--{name} must be at least 1, not {value}.")
-    if flags.views < 0:
-        raise ValueError(f"--views must be at least 0, not {flags.views}.")
+    at_least = dict(shots=1, epochs=1, batch_size=1, jobs=1, views=0, seed=0)
+    for name, least in at_least.items():
+        given = getattr(flags, name)
+        for value in given if isinstance(given, list) else [given]:
+            if value is not None and not least <= value < 2**63:
+                raise ValueError(f"--{name.replace('_', '-')} must be at least {least}, and less than 2**63, "
+                                 f"not {value}.")  # fmt: skip
+    if flags.jobs > 1 and PROCESSES > 1:
+        raise ValueError("--jobs shares runs out, torchrun the batches of one run: use one of them.")
     if flags.lr is not None and not 0 < flags.lr < math.inf:
         raise ValueError(f"--lr must be a positive number, not {flags.lr}.")
     learned_on = "base" if flags.protocol in ("base-to-new", "class-incremental") else "all"

@@ -167,7 +167,8 @@ def test_cross_dataset_leaves_the_shifted_versions_out_and_puts_the_source_first
     lines = as_dicts(rows, "cross-dataset", methods=["coop"])
     assert [(line["source"], line["dataset"]) for line in lines] == [
         ("toy-objects", "toy-objects"), ("toy-objects", "toy-glyphs"), ("toy-satellite", "toy-satellite"),
-        ("toy-satellite", "toy-objects"), ("toy-satellite", "toy-glyphs"), ("toy-satellite", "average of 2 toy targets"),
+        ("toy-satellite", "toy-objects"), ("toy-satellite", "toy-glyphs"),
+        ("toy-satellite", "average of 2 toy targets"),
     ]  # fmt: skip
     assert {line["source"] for line in as_dicts(rows, "cross-dataset", datasets=["toy-satellite"])} == {"toy-satellite"}
 

@@ -412,7 +412,9 @@ def test_the_examples_in_the_docstrings_are_true():
         (["--batch-size", 0], ["batch", "0"]),
         (["--lr", -1], ["-1"]),
         (["--lr", "nan"], ["--lr", "nan"]),
-        (["--views", -1], ["--views", "at least 0, not -1"]),
+        (["--views", -1], ["--views", "at least 0", "not -1"]),
+        (["--seed", -1], ["--seed", "at least 0", "not -1"]),
+        (["--seed", 2**64], ["--seed", "less than 2**63"]),
         (["--method", "coop", "--hp", "n_ctx=16", "ctx_init=a"], ["n_ctx=16", "ctx_init='a'", "1 tokens"]),
         (["--method", "coop", "--hp", "n_ctx=8"], ["n_ctx=8", "ctx_init='a photo of a'", "ctx_init=None"]),
         (["--method", "shared", "--hp", "design=mlp"], ["shared", "design"]),
@@ -457,6 +459,21 @@ def test_a_loss_that_is_no_number_ends_in_one_sentence_and_the_last_good_prompt_
     assert call(eval_script, path, "--out", tmp_path) == 0  # it can be used
     last_good, (whole,) = torch.load(path, weights_only=True)["learned"], prompts(tmp_path / "whole").values()
     assert all(x.isfinite().all() and not torch.equal(x, whole["learned"][name]) for name, x in last_good.items())
+
+
+def test_a_prompt_that_breaks_in_the_very_last_step_is_not_kept_as_a_result(tmp_path, monkeypatch, capsys):
+    step, calls = torch.optim.SGD.step, []
+
+    def break_the_third(self, *arguments):
+        calls.append(1)
+        step(self, *arguments)
+        if len(calls) == 3:
+            self.param_groups[0]["params"][0].data.fill_(float("nan"))
+
+    monkeypatch.setattr(torch.optim.SGD, "step", break_the_third)
+    sentence = refusal(capsys, train(tmp_path, "--shots", 1, "--epochs", 3))
+    assert "after the last step" in sentence and prompts(tmp_path) == {}
+    assert len(list(tmp_path.rglob("last-good.pt"))) == 1
 
 
 def test_a_loss_that_is_no_number_from_the_start_leaves_no_prompt(tmp_path, monkeypatch, capsys):
