@@ -1,6 +1,7 @@
 """Writing files so that a kill, a full disk or a second process never leaves half a file behind."""
 
 import contextlib
+import glob
 import io
 import json
 import os
@@ -18,10 +19,15 @@ except ImportError:  # Windows
 def write_whole(path, data):
     """Write bytes under a temporary name, then rename: `path` is the old file or the new one, never a part.
 
-    Raises OSError (a full disk, say); the temporary file is removed then.
+    Raises OSError (a full disk, say); the temporary file is removed then. What a killed process left of its own is
+    removed when it is an hour old.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
+        with contextlib.suppress(FileNotFoundError):  # another process may be faster
+            if time.time() - leftover.stat().st_mtime > 3600:
+                leftover.unlink()
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         temporary.write_bytes(data)

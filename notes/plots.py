@@ -27,6 +27,8 @@ def draw(rows, name, datasets=None, methods=None, models=None, shots=None):
     if name not in NAMES:
         raise ValueError(f"There is no plot {name!r}: choose {' or '.join(NAMES)}.")
     lines = collect(rows, name, datasets, methods, models, shots)
+    if name == "few-shot":
+        lines = with_curves(lines)
     panels = panels_of(lines)
     order = sorted(lines, key=lambda line: (list(METHODS).index(line.method), line.label, line.shots))
     zero_shot = {line_name(lines, line): line.method == "zero_shot" for line in order}  # whether a label is
@@ -50,6 +52,16 @@ def draw(rows, name, datasets=None, methods=None, models=None, shots=None):
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
     head += 'font-family="sans-serif" font-size="11">'
     return "\n".join([head, '<rect width="100%" height="100%" fill="white"/>', *body, "</svg>\n"])
+
+
+def with_curves(lines):
+    """Lines without those of labels that have one number of shots only, if any label has more. Zero-shot stays."""
+    shots = {}
+    for line, found in lines.items():
+        shots.setdefault(line_name(lines, line), set()).update(found["cells"])
+    most = max(map(len, shots.values()))
+    few = {name for name in shots if len(shots[name]) == 1 < most}
+    return {line: lines[line] for line in lines if line.method == "zero_shot" or line_name(lines, line) not in few}
 
 
 def panels_of(lines):

@@ -4,12 +4,16 @@ import errno
 import json
 import multiprocessing
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from clip_min.files import append_line, save_tensors, write_whole
+from clip_min.files import append_line, lock, save_tensors, write_whole
+
+ROOT = Path(__file__).parents[1]
 
 
 def stop_writing(monkeypatch, error):
@@ -119,3 +123,28 @@ def test_several_processes_that_append_at_once_keep_every_line_whole(tmp_path):
     assert len(rows) == 400 and all(len(row["text"]) == (row["number"] % 5) ** 8 for row in rows)
     for writer in range(4):
         assert [row["number"] for row in rows if row["writer"] == writer] == list(range(100))
+
+
+def test_what_a_killed_process_left_is_removed_when_it_is_old(tmp_path):
+    old, young, other = (tmp_path / f"{name}.part" for name in ("x.pt.11", "x.pt.12", "y.pt.11"))
+    for path in (old, young, other):
+        path.write_bytes(b"half")
+    for path in (old, other):
+        os.utime(path, (0, 0))
+    write_whole(tmp_path / "x.pt", b"whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"x.pt", young.name, other.name}
+
+
+def test_a_lock_is_held_by_one_process_and_let_go_when_it_dies(tmp_path):
+    code = "import sys; from clip_min.files import lock\nwith lock(sys.argv[1]): print('mine', flush=True), input()"
+    command = [sys.executable, "-c", code, str(tmp_path / "deep" / "lock")]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "mine\n"
+    with lock(tmp_path / "deep" / "lock", wait=False) as mine:
+        assert not mine
+    process.kill()
+    process.communicate()
+    with lock(tmp_path / "deep" / "lock") as mine:
+        assert mine
+    with lock(tmp_path / "deep" / "lock", wait=False) as mine:
+        assert mine

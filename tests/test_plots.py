@@ -85,6 +85,14 @@ def test_few_shot_has_a_panel_for_the_average_and_one_for_each_set_with_a_curve_
     assert [text.text for text in legend["text"]] == ["zero-shot", "coop", "upt"]
 
 
+def test_what_has_a_single_number_of_shots_is_left_out_where_others_have_curves():
+    single = make_row("vpt", accuracy=70.0)
+    (legend, *_), _, _ = parse(plots.draw([*few_shot_rows(), single], "few-shot"))
+    assert [text.text for text in legend["text"]] == ["zero-shot", "coop", "upt"]
+    (legend, *_), _, _ = parse(plots.draw([single], "few-shot"))
+    assert [text.text for text in legend["text"]] == ["vpt"]
+
+
 def test_shots_are_spaced_by_their_logarithm_and_zero_shot_stands_before_them():
     (_, panel), _, _ = parse(plots.draw(list(few_shot_rows(["toy-objects"], methods=["upt"])), "few-shot"))
     x = [float(point.split(",")[0]) for point in panel["polyline"][0].get("points").split()]

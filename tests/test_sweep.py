@@ -181,7 +181,7 @@ def whole_and_equal(out, undisturbed):
     expected = {tuple(r[k] for k in (*IDENTIFIES, "accuracy")) for r in rows(undisturbed)}
     assert {tuple(r[k] for k in (*IDENTIFIES, "accuracy")) for r in rows(out)} == expected
     assert same_prompts(out, undisturbed)
-    assert not [path for path in out.rglob("*") if path.suffix == ".part" or path.name == "progress.pt"]
+    assert all({file.name for file in path.parent.iterdir()} == {"prompt.pt"} for path in out.rglob("prompt.pt"))
 
 
 def test_a_sweep_killed_again_and_again_ends_as_if_nothing_had_happened(start, undisturbed, tmp_path):
