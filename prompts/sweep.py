@@ -50,7 +50,8 @@ def make_runs(clip, datasets, methods, flags):
     for dataset in datasets:
         targets = find_targets(dataset, flags)
         options = {} if methods else hyperparameters(flags.hp)
-        make_method("zero_shot", clip, split_classes(dataset, flags.classes), options)
+        if options:
+            make_method("zero_shot", clip, split_classes(dataset, flags.classes), options)
         setting = zero_shot_setting(clip, options, flags)
         runs.append(Run(clip, dataset, setting, None, flags.out / folder_name(dataset.name) / "zero_shot", targets))
         for name in methods:

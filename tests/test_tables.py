@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from clip_min.data import ELEVEN, SHIFTED
-from notes import papers, tables
+from clip_min.files import read_json_lines
+from notes import papers, plots, tables
 from prompts import FILES, METHODS
 
 
@@ -305,3 +306,17 @@ def test_miniature_and_real_data_sets_have_averages_of_their_own():
     _, body = tables.table(rows, "few-shot")
     assert [line[:3] for line in body if line[0].startswith("average")] == [
         ["average of 2", "coop", "25.0"], ["average of 2 toy sets", "coop", "5.0"]]  # fmt: skip
+
+
+NOTES = Path(tables.__file__).parent
+
+
+@pytest.mark.parametrize("name", tables.NAMES)
+def test_the_tables_in_the_notes_are_what_the_committed_rows_give(name):
+    printed = tables.as_markdown(*tables.table(read_json_lines(NOTES / "results.jsonl"), name))
+    assert printed in (NOTES / "results.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", plots.NAMES)
+def test_the_plots_in_the_notes_are_what_the_committed_rows_give(name):
+    assert plots.draw(read_json_lines(NOTES / "results.jsonl"), name) == (NOTES / f"{name}.svg").read_text()
