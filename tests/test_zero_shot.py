@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from clip_min.data import Dataset
 from prompts import zero_shot as zero_shot_file
+from prompts.runs import make_method
 from tests.helpers import NAMES, make, pictures
 
 
@@ -47,5 +49,13 @@ def test_an_ensemble_of_one_template_is_that_template(clip, monkeypatch):
 
 
 def test_zero_shot_refuses_an_unknown_choice_of_templates(golden_clip):
-    with pytest.raises(ValueError, match='"dataset" or "ensemble", not \'foo\''):
+    with pytest.raises(ValueError, match="one of dataset, seven, ensemble, not 'foo'"):
         make(golden_clip, "zero_shot", templates="foo")
+
+
+def test_on_imagenet_the_ensemble_is_the_seven_alone(golden_clip):
+    """CoOp, Sec. 3.3: the seven were chosen on ImageNet, and its own template is not among them."""
+    names = ("imagenet", "imagenet_a", "dtd")
+    sets = [Dataset(name, ["cat", "dog"], ["a photo of a {}."], [], [], []) for name in names]
+    made = [make_method("zero_shot", golden_clip, dataset, dict(templates="ensemble")).templates for dataset in sets]
+    assert [len(templates) for templates in made] == [7, 7, 8] and made[0] == made[2][:7]
