@@ -337,6 +337,47 @@ def test_a_prompt_of_the_published_code_is_evaluated_like_our_own(tmp_path, clas
     assert theirs["options"]["class_specific"] == class_specific and theirs["trained_on"] is None
 
 
+# A folder of one's own
+
+
+@pytest.fixture
+def own_folder(tmp_path):
+    """Two classes, whose names the tokenizer does not give back as they are written."""
+    for part in ("train", "test"):
+        for name, kind in (("T-shirt", "shirt"), ("Cup", "cup")):
+            folder = tmp_path / "mine" / part / name
+            folder.mkdir(parents=True)
+            for i in range(3):
+                benchmarks.draw(f"toy-objects/{part}/{kind}/{i}").save(folder / f"{i}.png")
+    return tmp_path / "mine"
+
+
+def test_a_template_is_part_of_what_was_learned(own_folder, tmp_path):
+    """VPT's text is the template, so that another one would give other figures."""
+    arguments = ("--dataset", own_folder, "--method", "vpt", "--shots", 2, "--epochs", 2, "--template", "my {} at home")
+    assert call(train_script, *arguments, "--out", tmp_path / "runs") == 0
+    (path,), learned = (tmp_path / "runs").rglob("prompt.pt"), rows(tmp_path / "runs")[-1]
+    assert load_tensors(path)["text_template"] == learned["template"] == "my {} at home"
+    made, build_method = [], eval_script.build_method
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(eval_script, "build_method", lambda *x: made.append(x[2].templates) or build_method(*x))
+        assert evaluate(tmp_path / "again", path) == 0
+        assert evaluate(tmp_path / "again", path, "--template", "{}!") == 0
+        assert evaluate(tmp_path / "again", path, "--images", own_folder / "test" / "Cup") == 0
+    assert made == [["my {} at home"], ["{}!"], ["my {} at home"]]
+    assert [row["template"] for row in rows(tmp_path / "again")] == ["my {} at home", "{}!"]
+
+
+def test_a_published_class_specific_prompt_fits_classes_however_they_are_spelt(own_folder, tmp_path):
+    clip, names = load_clip("tiny"), ["Cup", "T-shirt"]
+    tokens = clip.tokenizer([f"x x {name}." for name in names], clip.context_length)
+    embedded = clip.token_embedding(tokens).detach()
+    state = dict(ctx=torch.zeros(2, 2, 128), token_prefix=embedded[:, :1], token_suffix=embedded[:, 3:])
+    torch.save(dict(state_dict=state), tmp_path / "model.pth.tar-50")
+    assert evaluate(tmp_path, tmp_path / "model.pth.tar-50", "--dataset", own_folder) == 0
+    assert rows(tmp_path)[0]["options"]["class_specific"] is True
+
+
 @pytest.mark.parametrize(
     "arguments, words",
     [

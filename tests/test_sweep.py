@@ -16,8 +16,8 @@ import eval as eval_script
 import train as train_script
 from clip_min.data import SHIFTED
 from clip_min.world import benchmarks
-from prompts import runs, sweep
-from tests.test_train import ROOT, few_pictures, prompts, refusal, rows, same_prompts, train  # noqa: F401 (a fixture)
+from prompts import sweep
+from tests.test_train import ROOT, call, few_pictures, prompts, refusal, rows, same_prompts, train  # noqa: F401
 
 IDENTIFIES = ("method", "dataset", "classes", "trained_on", "trained_classes", "shots", "seed", "split")
 
@@ -94,6 +94,23 @@ def test_a_prompt_learned_on_imagenet_is_asked_for_the_shifted_sets_own_classes(
     assert prompt.names == ["dog", "bird"]
 
 
+def test_a_benchmark_split_by_our_own_rule_is_marked_in_every_row_and_table(tmp_path, no_work, capsys):
+    for name in ("Forest", "River"):
+        folder = tmp_path / "eurosat" / "2750" / name
+        folder.mkdir(parents=True)
+        for i in range(6):
+            Image.new("RGB", (9, 9)).save(folder / f"{name}_{i}.jpg")
+    arguments = ("--dataset", "eurosat", "--data-root", tmp_path, "--method", "coop", "--shots", 1)
+    with pytest.warns(UserWarning, match="not comparable"):
+        assert train(tmp_path / "runs", *arguments) == 0
+    assert [row["own_split"] for row in rows(tmp_path / "runs")] == [True, True]
+    (prompt,) = prompts(tmp_path / "runs").values()
+    assert prompt["own_split"] is True
+    capsys.readouterr()
+    assert call(eval_script, "--table", "few-shot", "--out", tmp_path / "runs") == 0
+    assert "not comparable with the papers" in capsys.readouterr().out
+
+
 def test_eval_writes_the_same_row_for_the_same_evaluation(tmp_path):
     """So that a table does not depend on which script evaluated."""
     protocol = ("--protocol", "base-to-new", "--method", "coop")
@@ -101,11 +118,7 @@ def test_eval_writes_the_same_row_for_the_same_evaluation(tmp_path):
     (path,) = tmp_path.rglob("prompt.pt")
     whole = rows(tmp_path)
     (tmp_path / "results.jsonl").unlink()
-    argv, sys.argv = sys.argv, ["eval.py", str(path), "--classes", "new", "--out", str(tmp_path)]
-    try:
-        runs.run_script(eval_script.main)
-    finally:
-        sys.argv = argv
+    assert call(eval_script, path, "--classes", "new", "--out", tmp_path) == 0
     (row,) = rows(tmp_path)
     differs = {key for key in row.keys() | whole[-1].keys() if row.get(key) != whole[-1].get(key)}
     assert differs <= {"seconds", "command", "loss"}
