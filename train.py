@@ -287,20 +287,30 @@ def join_torchrun(device):
 def parse_flags():
     """The command line, checked. Raises ValueError for numbers out of range and for what contradicts itself."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--method", nargs="+", default=["upt"], help=f"of {', '.join(METHODS)} (default: upt)")
-    parser.add_argument("--model", nargs="+", default=["tiny"], help="tiny, ViT-B/16, ... or a path (default: tiny)")
-    parser.add_argument("--protocol", default="few-shot", choices=PROTOCOLS, help="see above (default: few-shot)")
-    parser.add_argument("--shots", nargs="+", type=int, default=[16], help="pictures per class (default: 16)")
-    parser.add_argument("--seed", nargs="+", type=int, default=[1], help="(default: 1)")
-    parser.add_argument("--classes", choices=("all", "base", "new"), help="to train on (default: the protocol's)")
-    parser.add_argument("--lr", type=float, help="learning rate (default: the method's recipe)")
-    parser.add_argument("--epochs", type=int, help="(default: the method's recipe)")
-    parser.add_argument("--batch-size", type=int, help="(default: the method's recipe)")
-    parser.add_argument("--views", type=int, default=VIEWS,
-                        help="if the method leaves the image tower frozen, random views of each picture to compute "
-                        f"once and cycle through; 0: a fresh one every epoch, as the papers (default: {VIEWS})")
-    parser.add_argument("--jobs", type=int, default=1, help="processes to share the runs out to (default: 1)")
-    add_common_flags(parser, default_dataset=None)
+    what = parser.add_argument_group("what to run; several values to a flag run their product")
+    what.add_argument("--method", nargs="+", default=["upt"], metavar="NAME",
+                      help=f"{', '.join(METHODS)} (default: upt)")  # fmt: skip
+    what.add_argument("--model", nargs="+", default=["tiny"], metavar="NAME",
+                      help="tiny, ViT-B/16, RN50, ... or a path to weights (default: tiny)")  # fmt: skip
+    what.add_argument("--protocol", default="few-shot", choices=PROTOCOLS, help="see above (default: few-shot)")
+    what.add_argument("--shots", nargs="+", type=int, default=[16], metavar="N",
+                      help="training pictures per class (default: 16, as the papers' main tables)")  # fmt: skip
+    what.add_argument("--seed", nargs="+", type=int, default=[1], metavar="N",
+                      help="of sampling, initialisation, crops and order (default: 1; the papers: 1 2 3)")  # fmt: skip
+    what.add_argument("--classes", choices=("all", "base", "new"), help="to train on (default: the protocol's)")
+    what.add_argument("--hp", nargs="+", default=[], metavar="NAME=VALUE",
+                      help="the method's own options, such as n_ctx=8 class_specific=True: see its file in prompts/")
+    what.add_argument("--jobs", type=int, default=1, metavar="N",
+                      help="processes to share the runs out to (default: 1)")  # fmt: skip
+    recipe = parser.add_argument_group("recipe (default: PAPER in the method's file, TINY for the tiny CLIP)")
+    recipe.add_argument("--lr", type=float, help="learning rate (the papers: 0.002, CoOp Sec. 3.1)")
+    recipe.add_argument("--epochs", type=int, metavar="N",
+                        help="(CoOp Sec. 3.1: 50 for 1 shot, 100 for 2 and 4, 200 for 8 and 16; CoCoOp Sec. 4: 10)")
+    recipe.add_argument("--batch-size", type=int, metavar="N", help="(CoOp's code: 32; CoCoOp Sec. 4: 1)")
+    recipe.add_argument("--views", type=int, default=VIEWS, metavar="N",
+                        help="where the image tower is not prompted: random crops of each picture to compute once and "
+                        f"cycle through; 0: fresh ones in every epoch, as the papers (default: {VIEWS})")  # fmt: skip
+    add_common_flags(parser, "toy-satellite; toy-objects for cross-dataset and domain-generalization")
     flags = parser.parse_args()
     at_least = dict(shots=1, epochs=1, batch_size=1, jobs=1, views=0, seed=0)
     for name, least in at_least.items():

@@ -156,20 +156,27 @@ def record(path, **row):
 # The command line
 
 
-def add_common_flags(parser, default_dataset):
-    """The flags that train.py and eval.py share."""
-    parser.add_argument("--dataset", nargs="+", default=default_dataset,
-                        help="names, or folders of pictures; toy = the eight miniature sets")  # fmt: skip
-    parser.add_argument("--data-root", help="folder of the real benchmarks, in CoOp's layout")
-    parser.add_argument("--template", help='hand-written prompt, "{}" for the class name (default: the data set\'s)')
-    parser.add_argument("--split", default="test", choices=("test", "val"),
-                        help="pictures to evaluate on; val: to choose a recipe by (default: test)")  # fmt: skip
-    parser.add_argument("--hp", nargs="+", default=[], metavar="NAME=VALUE", help="the method's own options")
-    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder of results and prompts (default: runs)")
-    parser.add_argument("--features-dir", type=Path, help="folder of frozen image features (default: OUT/features)")
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
-    parser.add_argument("--precision", default="fp32", choices=tuple(PRECISIONS), help="to compute in (default: fp32)")
-    parser.add_argument("--workers", type=int, default=0, help="processes that read pictures (default: 0, none)")
+def add_common_flags(parser, default_dataset=None):
+    """The flags that train.py and eval.py share, in three groups."""
+    data = parser.add_argument_group("data")
+    data.add_argument("--dataset", nargs="+", metavar="NAME", help=
+                      "toy-objects, eurosat, ... or a folder of pictures; toy = the eight miniature sets"
+                      + (f" (default: {default_dataset})" if default_dataset else ""))  # fmt: skip
+    data.add_argument("--data-root", metavar="DATA", help="folder of the real benchmarks, in the layout of CoOp's code")
+    data.add_argument("--template", help='hand-written prompt, "{}" for the class name (default: the data set\'s, CoOp '
+                      "Table 5)")  # fmt: skip
+    data.add_argument("--split", default="test", choices=("test", "val"),
+                      help="pictures to evaluate on; val: to choose a recipe by (default: test)")  # fmt: skip
+    files = parser.add_argument_group("files")
+    files.add_argument("--out", type=Path, default=Path("runs"), help="folder of results and prompts (default: runs)")
+    files.add_argument("--features-dir", type=Path, metavar="FOLDER",
+                       help="of frozen image features (default: OUT/features)")  # fmt: skip
+    compute = parser.add_argument_group("computing")
+    compute.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"),
+                         help="(default: auto, a GPU if there is one)")  # fmt: skip
+    compute.add_argument("--precision", default="fp32", choices=tuple(PRECISIONS), help="(default: fp32)")
+    compute.add_argument("--workers", type=int, default=0, metavar="N",
+                         help="processes that read pictures (default: 0, none)")  # fmt: skip
 
 
 def hyperparameters(pairs):
