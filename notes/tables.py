@@ -157,7 +157,7 @@ def differences(row):
     recipe = recipe_of(row)
     wanted, options = recipe.pop("options"), row["options"]
     usual = recipe | (dict(views=VIEWS) if recipe else {}) | dict(precision="fp32", template=None)
-    other_options = {k: options.get(k) for k in sorted(wanted | options) if options.get(k) != wanted.get(k)}
+    other_options = {k: options.get(k) for k in sorted(wanted | options) if options.get(k, ...) != wanted.get(k, ...)}
     return other_options, {k: row[k] for k, value in usual.items() if row.get(k, value) != value}
 
 

@@ -78,6 +78,7 @@ def test_rows_of_other_splits_classes_and_protocols_are_not_few_shot(other):
     ("coop", dict(precision="fp16"), "coop precision=fp16"),
     ("vpt", dict(template="{}."), "vpt template={}."),
     ("linear_probe", dict(options=dict(C=1.0)), "linear_probe C=1.0"),
+    ("cocoop", dict(options=dict(ctx_init=None)), "cocoop ctx_init=None"),
     ("zero_shot", dict(options=dict(templates="ensemble")), "zero_shot templates=ensemble"),
 ])  # fmt: skip
 def test_another_option_or_recipe_is_a_line_of_its_own_and_says_how_it_differs(method, change, label):

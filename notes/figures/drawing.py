@@ -1,0 +1,91 @@
+"""What the figures share: SVG documents, colours, PNG files, and reading a trained prompt with its pictures."""
+
+import io
+from pathlib import Path
+
+import torch
+from PIL import ImageFont
+from torch.utils.data import DataLoader
+
+from clip_min import load_clip
+from clip_min.data import PictureSet, load_dataset
+from prompts.runs import build_method, load_prompt, make_method
+
+# Light to dark, so that it also reads in grey: small values are pale, large ones dark.
+RAMP = ((247, 251, 255), (158, 202, 225), (49, 130, 189), (8, 48, 107))
+
+
+def document(width, height, parts):
+    """A list of SVG elements → SVG text of that size on white."""
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
+    head += 'font-family="sans-serif" font-size="11">'
+    return "\n".join([head, '<rect width="100%" height="100%" fill="white"/>', *parts, "</svg>\n"])
+
+
+def rect(x, y, width, height, style):
+    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" {style}/>'
+
+
+def circle(x, y, radius, style):
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" {style}/>'
+
+
+def ramp(share):
+    """A number from 0 to 1 (beyond: the nearest end) → (red, green, blue), each 0 to 255.
+
+    >>> ramp(0), ramp(1), ramp(7)
+    ((247, 251, 255), (8, 48, 107), (8, 48, 107))
+    """
+    place = min(max(share, 0), 1) * (len(RAMP) - 1)
+    i = min(int(place), len(RAMP) - 2)
+    return tuple(round(a + (place - i) * (b - a)) for a, b in zip(RAMP[i], RAMP[i + 1]))
+
+
+def hexadecimal(colour):
+    """(red, green, blue) → SVG's way to write it.
+
+    >>> hexadecimal((8, 48, 107))
+    '#08306b'
+    """
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def ink(share):
+    """The colour of words that stand on `ramp(share)`."""
+    return "white" if share > 0.55 else "black"
+
+
+def font(size=12):
+    return ImageFont.load_default(size)
+
+
+def png(picture):
+    """A Pillow picture → the bytes of a PNG file."""
+    file = io.BytesIO()
+    picture.save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def read_method(path, clip=None):
+    """A prompt file of train.py → (its method with what was learned, its data set, the file's content)."""
+    prompt = load_prompt(Path(path))
+    dataset = load_dataset(prompt["dataset"], template=prompt["text_template"])
+    return build_method(prompt, clip or load_clip(prompt["model"]), dataset).eval(), dataset, prompt
+
+
+def zero_shot(dataset, clip=None):
+    """A Dataset → zero-shot CLIP with the data set's hand-written prompt."""
+    return make_method("zero_shot", clip or load_clip("tiny"), dataset, {})
+
+
+@torch.no_grad()
+def features_of(method, items):
+    """N items → image features [N, E], not normalised, and labels [N]."""
+    batches = list(DataLoader(PictureSet(items, method.clip.image_size), batch_size=256))
+    return torch.cat([method.encode_image(images) for images, _ in batches]), torch.cat([y for _, y in batches])
+
+
+def class_weights(method):
+    """w [K, E], not normalised: hand-written prompts keep them, learned ones compute them."""
+    with torch.no_grad():
+        return method.weights if hasattr(method, "weights") else method.class_weights()
