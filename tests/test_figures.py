@@ -340,3 +340,11 @@ def clip_tiny():
     from clip_min import load_clip
 
     return load_clip("tiny")
+
+
+def test_every_committed_picture_was_drawn_by_the_code_that_is_here():
+    """Otherwise draw it again: notes/figures.md has the commands."""
+    drawn = json.loads((HERE / "drawn.json").read_text())
+    assert drawn.keys() == {path.name for path in HERE.iterdir() if path.suffix in (".svg", ".png", ".gif")}
+    old = [file for file, by in drawn.items() if by["code"] != command.code_digest(command.FIGURES[by["figure"]])]
+    assert old == []
