@@ -31,9 +31,9 @@ from clip_min.data import Dataset, Item, load_dataset, split_classes
 from clip_min.files import read_json_lines, write_whole
 from notes import plots, tables
 from prompts import METHODS, published
-from prompts.runs import add_common_flags, autocast, build_method, choose_device, evaluate, expand, hyperparameters
-from prompts.runs import image_features, learned_parameters, load_prompt, make_method, nearest, record, row_of
-from prompts.runs import run_script, zero_shot_setting
+from prompts.command_line import add_common_flags, choose_device, expand, hyperparameters, nearest, run_script
+from prompts.runs import autocast, build_method, evaluate, image_features, learned_parameters, load_prompt
+from prompts.runs import make_method, record, row_of, zero_shot_setting
 from prompts.variance import inter_class_variance, intra_class_variance
 
 

@@ -21,6 +21,8 @@ cross-dataset (CoCoOp, Sec. 4.2) and domain-generalization (CoOp, Sec. 3.2) trai
 others of its kind, and on its shifted versions.
 """
 
+# Longer than most files, so that one run can be read in one place: the loop, what becomes of a run, the flags.
+
 import argparse
 import contextlib
 import dataclasses
@@ -42,9 +44,9 @@ from clip_min.data import PictureSet, few_shot, load_dataset, split_classes
 from clip_min.features import frozen_features
 from clip_min.files import load_tensors, lock, read_json_lines, save_tensors
 from prompts import METHODS
-from prompts.runs import add_common_flags, autocast, build_method, choose_device, evaluate, expand, features_folder
-from prompts.runs import find_result, image_features, learned_parameters, load_prompt, make_method, nearest, record
-from prompts.runs import row_of, run_script, save_prompt
+from prompts.command_line import add_common_flags, choose_device, expand, nearest, run_script
+from prompts.runs import autocast, build_method, evaluate, features_folder, find_result, image_features
+from prompts.runs import learned_parameters, load_prompt, make_method, record, row_of, save_prompt
 from prompts.sweep import PROTOCOLS, VIEWS, folder_name, make_runs, print_summary, start_jobs
 
 WARM_UP_LR = 1e-5  # of the first epoch

@@ -51,14 +51,19 @@ def read_tensors(path: str | Path) -> dict[str, torch.Tensor]:
         kind, read = "a PyTorch file", read_torch
     else:
         raise ValueError(f"{path} is no file of weights that clip_min knows: it begins with {start!r}.")
-    try:
-        tensors = read(path)
-    except Exception as error:  # damaged bytes can raise anything
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise ValueError(f"{path} cannot be read as {kind}: {reason}") from error
+    tensors = attempt(read, path, kind)
     if not tensors:
         raise ValueError(f"{path} holds no tensors, neither directly nor under the key 'state_dict'.")
     return tensors
+
+
+def attempt(read, path, kind):
+    """read(path), or a ValueError of one sentence: damaged bytes can raise anything."""
+    try:
+        return read(path)
+    except Exception as error:
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise ValueError(f"{path} cannot be read as {kind}: {reason}") from error
 
 
 def read_zip(path):
@@ -130,20 +135,21 @@ def read_checkpoint(path: str | Path) -> dict[str, torch.Tensor]:
     if start != b"PK\x03\x04":
         raise ValueError(f"{path} begins with {start!r} and is not the zip that torch.save writes since version 1.6: "
                          "load it with a newer PyTorch and save it again.")  # fmt: skip
-    try:
-        with zipfile.ZipFile(path) as archive:
-            pickles = [member for member in archive.namelist() if member.endswith("/data.pkl")]
-            if not pickles:
-                raise ValueError("it is a zip of something else, without a data.pkl.")
-            content = SafeUnpickler(archive, pickles[0].removesuffix("data.pkl"), unknown=StandIn).load()
-        state = content.get("state_dict") if isinstance(content, dict) else None
-        tensors = named_tensors(state) if isinstance(state, dict) else {}
-    except Exception as error:  # damaged bytes can raise anything
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise ValueError(f"{path} cannot be read as a checkpoint: {reason}") from error
+    content = attempt(read_with_stand_ins, path, "a checkpoint")
+    state = content.get("state_dict") if isinstance(content, dict) else None
+    tensors = named_tensors(state) if isinstance(state, dict) else {}
     if not tensors:
         raise ValueError(f"{path} holds no tensors under the key 'state_dict'.")
     return tensors
+
+
+def read_with_stand_ins(path):
+    """A PyTorch zip → what its pickle describes, with a `StandIn` for everything but tensors and plain values."""
+    with zipfile.ZipFile(path) as archive:
+        pickles = [member for member in archive.namelist() if member.endswith("/data.pkl")]
+        if not pickles:
+            raise ValueError("it is a zip of something else, without a data.pkl.")
+        return SafeUnpickler(archive, pickles[0].removesuffix("data.pkl"), unknown=StandIn).load()
 
 
 class ScriptedModule:

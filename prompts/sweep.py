@@ -23,7 +23,8 @@ from clip_min.files import read_json_lines
 from clip_min.model import CLIP
 from clip_min.world.benchmarks import EIGHT
 from prompts import FILES, METHODS
-from prompts.runs import find_result, hyperparameters, make_method, row_of, zero_shot_setting
+from prompts.command_line import hyperparameters
+from prompts.runs import find_result, make_method, row_of, zero_shot_setting
 
 PROTOCOLS = ("few-shot", "base-to-new", "class-incremental", "cross-dataset", "domain-generalization")
 VIEWS = 16  # of each training picture

@@ -14,7 +14,8 @@ from notes.exercises import cut
 from notes.exercises.__main__ import main
 from notes.exercises.checks import run_check
 from notes.exercises.tasks import EXERCISES
-from prompts.runs import learned_parameters, run_script
+from prompts.command_line import run_script
+from prompts.runs import learned_parameters
 from tests.helpers import NAMES, ROOT, pictures
 
 HUNTS = [number for number, exercise in EXERCISES.items() if exercise.planted]
@@ -33,7 +34,7 @@ def command(monkeypatch, *words):
     out, error = io.StringIO(), io.StringIO()
     out.reconfigure = error.reconfigure = lambda **_: None
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("prompts.runs.keep_freed_memory", lambda: None)
+        patch.setattr("prompts.command_line.keep_freed_memory", lambda: None)
         try:
             run_script(main)
             status = 0

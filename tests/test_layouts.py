@@ -403,7 +403,9 @@ def test_a_folder_that_is_no_data_set_is_refused(tmp_path, paths, problem):
 def test_a_class_without_test_pictures_brings_a_warning(pets):
     (pets / "test/red_cat/4.gif").unlink()
     with pytest.warns(UserWarning, match="no test pictures of 1 classes, the first being red_cat"):
-        load_dataset(str(pets))
+        dataset = load_dataset(str(pets))
+    red_cat = dataset.classnames.index("red_cat")
+    assert red_cat in {item.label for item in dataset.train} and red_cat not in {item.label for item in dataset.test}
 
 
 # --- CoOp's split files of more benchmarks

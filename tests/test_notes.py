@@ -16,7 +16,7 @@ from clip_min.world import benchmarks
 from notes import tables
 from notes.figures.__main__ import FIGURES
 from prompts import METHODS
-from prompts.runs import hyperparameters
+from prompts.command_line import hyperparameters
 from tests.helpers import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "notes").rglob("*.md"))]

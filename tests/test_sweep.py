@@ -198,14 +198,16 @@ def whole_and_equal(out, undisturbed):
 
 
 def test_a_sweep_killed_again_and_again_ends_as_if_nothing_had_happened(start, undisturbed, tmp_path):
-    stream = random.Random(0)
+    stream, alive = random.Random(0), []
     for _ in range(3):
         process = start(tmp_path)
         for _ in range(stream.randrange(1, 16)):  # lines that it prints
             process.stdout.readline()
         time.sleep(stream.random() / 10)
+        alive.append(process.poll() is None)
         process.kill()
         process.communicate()
+    assert alive[0]  # at least this one was killed at work
     finish(start(tmp_path))
     whole_and_equal(tmp_path, undisturbed)
 

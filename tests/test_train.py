@@ -21,7 +21,7 @@ from clip_min.checkpoint import TINY
 from clip_min.files import save_tensors
 from clip_min.model import VisionTransformer
 from clip_min.world import benchmarks
-from prompts import FILES, METHODS, runs, sweep
+from prompts import FILES, METHODS, command_line, sweep
 from prompts.coop import CoOp
 from train import learning_rate
 
@@ -36,7 +36,7 @@ EPOCHS_OF_THREE_STEPS = ("--method", "upt", "--shots", 1, "--epochs", 4, "--batc
 def few_pictures():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(benchmarks, "PICTURES", {"train": 3, "val": 4, "test": 2})
-        patch.setattr(runs, "keep_freed_memory", lambda: None)  # it changes the whole process,
+        patch.setattr(command_line, "keep_freed_memory", lambda: None)  # it changes the whole process,
         patch.setattr(warnings, "formatwarning", warnings.formatwarning)  # and so does this: undone afterwards
         yield
 
@@ -45,7 +45,7 @@ def call(script, *arguments):
     """Run a script (a module) in this process as the command would → its exit status."""
     argv, sys.argv = sys.argv, [f"{script.__name__}.py", *map(str, arguments)]
     try:
-        runs.run_script(script.main)
+        command_line.run_script(script.main)
     except SystemExit as exit:
         return exit.code
     finally:

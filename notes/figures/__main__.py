@@ -24,7 +24,7 @@ from pathlib import Path
 
 from clip_min.files import read_json_lines, write_whole
 from notes.figures import ablations, attention, gain, matrices, sphere, variance, wordings, words
-from prompts.runs import nearest, run_script
+from prompts.command_line import nearest, run_script
 
 HERE = Path(__file__).parent
 FIGURES = {
