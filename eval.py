@@ -26,15 +26,17 @@ from pathlib import Path
 
 import torch
 
-from clip_min import load_clip, predictions
+from clip_min import load_clip
+from prompts.experiments import predictions
 from clip_min.data import Dataset, Item, load_dataset, split_classes
 from clip_min.files import read_json_lines, write_whole
-from notes import plots, tables
-from prompts import METHODS, published
-from prompts.command_line import add_common_flags, choose_device, expand, hyperparameters, nearest, run_script
-from prompts.runs import autocast, build_method, evaluate, image_features, learned_parameters, load_prompt
-from prompts.runs import make_method, record, row_of, zero_shot_setting
-from prompts.variance import inter_class_variance, intra_class_variance
+from prompts.experiments import plots, tables
+from prompts import METHODS
+from prompts.experiments import published
+from prompts.experiments.flags import add_common_flags, choose_device, expand, hyperparameters, nearest, run_script
+from prompts.experiments.store import autocast, build_method, evaluate, image_features, learned_parameters, load_prompt
+from prompts.experiments.store import make_method, record, row_of, zero_shot_setting
+from prompts.experiments.variance import inter_class_variance, intra_class_variance
 
 
 # What a prompt file holds beside the setting that identifies the run.

@@ -41,13 +41,13 @@ from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 from clip_min import load_clip
 from clip_min.data import PictureSet, few_shot, load_dataset, split_classes
-from clip_min.features import frozen_features
+from prompts.experiments.features import frozen_features
 from clip_min.files import load_tensors, lock, read_json_lines, save_tensors
 from prompts import METHODS
-from prompts.command_line import add_common_flags, choose_device, expand, nearest, run_script
-from prompts.runs import autocast, build_method, evaluate, features_folder, find_result, image_features
-from prompts.runs import learned_parameters, load_prompt, make_method, record, row_of, save_prompt
-from prompts.sweep import PROTOCOLS, VIEWS, folder_name, make_runs, print_summary, start_jobs
+from prompts.experiments.flags import add_common_flags, choose_device, expand, nearest, run_script
+from prompts.experiments.store import autocast, build_method, evaluate, features_folder, find_result, image_features
+from prompts.experiments.store import learned_parameters, load_prompt, make_method, record, row_of, save_prompt
+from prompts.experiments.plan import PROTOCOLS, VIEWS, folder_name, make_runs, print_summary, start_jobs
 
 WARM_UP_LR = 1e-5  # of the first epoch
 SAVE_EVERY = 30  # seconds between two saves of an unfinished run

@@ -18,12 +18,7 @@
     >>> clip = load_clip("ViT-B/16")  # doctest: +SKIP
 """
 
-import warnings
-
-# `python -m clip_min.checkpoint` finds that module loaded already, by the import below. That is harmless.
-warnings.filterwarnings("ignore", "'clip_min.checkpoint' found in sys.modules", RuntimeWarning)
-
-from clip_min.checkpoint import load_clip  # noqa: E402
+from clip_min.weights import load_clip
 
 __all__ = ["load_clip"]
 __version__ = "0.1.0"

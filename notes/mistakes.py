@@ -27,7 +27,7 @@ from clip_min.files import read_json_lines
 from clip_min.model import CLIP, QuickGELU
 from clip_min.preprocess import preprocess, to_tensor
 from prompts import METHODS, coop
-from prompts.command_line import expand, nearest, run_script
+from prompts.experiments.flags import expand, nearest, run_script
 from prompts.upt import Theta
 
 WORDS = "a blurry photograph of a"  # 5 words, 10 tokens of the tiny CLIP

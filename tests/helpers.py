@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from clip_min.model import CLIP, VisionTransformer
 from clip_min.tokenizer import Tokenizer, save_merges
 from prompts import METHODS
 
@@ -79,3 +80,11 @@ def published_tokenizer(tokenizer):
     published = copy.copy(tokenizer)
     published.encode = ids.__getitem__
     return published
+
+
+def full_size_clip(tokenizer):
+    """A text tower as wide as ViT-B/16's: 512, 77 tokens."""
+    visual = VisionTransformer(image_size=16, patch_size=16, width=64, layers=1, embed_dim=512)
+    clip = CLIP(visual, 16, embed_dim=512, vocab_size=514, context_length=77, width=512, layers=1)
+    clip.requires_grad_(False).tokenizer = tokenizer
+    return clip

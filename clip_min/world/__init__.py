@@ -7,5 +7,5 @@
     captions.py          captions as the web might write them, and the pictures they belong to
     benchmarks.py        eight miniature benchmarks, and four shifted versions of the first
     sheet.py             a contact sheet of them all
-    tiny.pt, merges.txt  the CLIP that was pre-trained on it (clip_min/pretrain.py), and its vocabulary
+    tiny.pt, merges.txt  the CLIP that was pre-trained on it (clip_min/world/pretrain.py), and its vocabulary
 """

@@ -8,7 +8,6 @@ and is drawn when it is asked for: the path is the seed, so there is nothing to 
 import random
 from dataclasses import dataclass
 
-from clip_min.data import Dataset, Item
 from clip_min.world import drawing
 from clip_min.world.drawing import KINDS, Style
 
@@ -71,15 +70,15 @@ NAMES = tuple(WORLDS)
 EIGHT = tuple(name for name, world in WORLDS.items() if world.splits != ("test",))
 
 
-def load(name):
-    """The `Dataset` of a miniature benchmark, its classes in alphabetical order."""
+def contents(name):
+    """→ class names in alphabetical order, template, and {"train": [(path, label), ...], "val", "test"}."""
     world = WORLDS[name]
     classnames = sorted(KINDS[world.kind].NAMES)
-    items = {split: [] for split in PICTURES}
+    parts = {split: [] for split in PICTURES}
     for split in world.splits:
         for label, classname in enumerate(classnames):
-            items[split] += [Item(f"{name}/{split}/{classname}/{i}", label) for i in range(PICTURES[split])]
-    return Dataset(name=name, classnames=classnames, templates=[world.template], **items)
+            parts[split] += [(f"{name}/{split}/{classname}/{i}", label) for i in range(PICTURES[split])]
+    return classnames, world.template, parts
 
 
 def draw(path):

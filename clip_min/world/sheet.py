@@ -5,7 +5,7 @@ import sys
 
 from PIL import Image, ImageDraw, ImageFont
 
-from clip_min.world.benchmarks import WORLDS, draw, load
+from clip_min.world.benchmarks import WORLDS, contents, draw
 from clip_min.world.canvas import SIZE
 
 COLUMNS, ZOOM, GAP, LABEL = 12, 2, 4, 150  # pictures in a row, enlargement, pixels between them, for the name
@@ -18,8 +18,8 @@ def contact_sheet(seed=0):
     pen, font, rng = ImageDraw.Draw(sheet), ImageFont.load_default(14), random.Random(seed)
     for row, name in enumerate(WORLDS):
         pen.text((6, row * cell + cell // 2 - 8), name, fill="black", font=font)
-        dataset = load(name)
-        for column, classname in enumerate(rng.sample(dataset.classnames, COLUMNS)):
+        classnames, _, _ = contents(name)
+        for column, classname in enumerate(rng.sample(classnames, COLUMNS)):
             picture = draw(f"{name}/test/{classname}/{rng.randrange(60)}")
             picture = picture.resize((SIZE * ZOOM, SIZE * ZOOM), Image.NEAREST)
             sheet.paste(picture, (LABEL + column * cell, row * cell + GAP // 2))

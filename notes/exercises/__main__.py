@@ -15,7 +15,7 @@ from pathlib import Path
 from notes.exercises import cut
 from notes.exercises.checks import run_check
 from notes.exercises.tasks import EXERCISES
-from prompts.command_line import run_script
+from prompts.experiments.flags import run_script
 
 
 def main():

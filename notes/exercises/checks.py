@@ -30,7 +30,7 @@ from clip_min import load_clip
 from clip_min.data import few_shot, load_dataset
 from clip_min.model import build_clip
 from prompts import METHODS
-from prompts.runs import evaluate, learned_parameters
+from prompts.experiments.store import evaluate, learned_parameters
 from prompts.upt import TINY as UPT_RECIPE
 from prompts.zero_shot import ENSEMBLE
 from tests.golden.weights import golden_state_dict, golden_tensor

@@ -124,7 +124,7 @@ starts the cosine after the warm-up and still divides by all E epochs. Sketch it
         blanks=("learning_rate",),
     ),
     Exercise(
-        "The few-shot sampler", "clip_min/data.py", """
+        "The few-shot sampler", "clip_min/data/datasets.py", """
 Write `sample_per_class`, and the lines of `few_shot` that call it. The sample must be that of CoOp's code, picture for
 picture: classes in order of first appearance, `shots` of each without replacement, a small class gives all it has; then
 min(shots, 4) validation pictures of each class, with what follows in the same stream of random numbers.""",
@@ -203,7 +203,7 @@ changes?), then find the line and mend it. notes/upt.md tells where this has hap
                  "self.dropout(self.self_attention(U.transpose(0, 1)).transpose(0, 1)) + self.ln_1(U)"),
     ),
     Exercise(
-        "UPT Eqs. (6) to (8): variance of features", "prompts/variance.py", """
+        "UPT Eqs. (6) to (8): variance of features", "prompts/experiments/variance.py", """
 Write both functions. Features are normalised first. The square of a vector means the sum of its squares. Eq. (6)
 divides by the number of pictures of the class, Eqs. (7) and (8) by the number of classes. Return Python floats.
 Question: what is the largest value that Eq. (8) can have?""",
@@ -214,7 +214,7 @@ Question: what is the largest value that Eq. (8) can have?""",
         blanks=("intra_class_variance", "inter_class_variance"),
     ),
     Exercise(
-        "Base and new classes", "clip_min/data.py", """
+        "Base and new classes", "clip_min/data/datasets.py", """
 Write `split_classes` for "base", "new" and a wrong word (CoCoOp Sec. 4.1). Base is the first ceil(K/2) labels, new the
 rest, relabelled from 0. All three parts of the data set are filtered; the data set that you got stays as it was.
 Question: why is each half scored among its own classes only?""",
@@ -225,7 +225,7 @@ Question: why is each half scored among its own classes only?""",
         blanks=(("split_classes", "half =", "return dataclasses.replace"),),
     ),
     Exercise(
-        "The harmonic mean", "notes/tables.py", """
+        "The harmonic mean", "prompts/experiments/tables.py", """
 Write `harmonic_mean`. `cells` is {"base": {seed: accuracy}, "new": {seed: accuracy}}. First the mean over the seeds,
 then H = 2 b n / (b + n). None if one half was not measured. Question: which method wins by H, one with 80 and 60, or
 one with 70 and 69, and why do the papers prefer H to the plain mean?""",

@@ -17,14 +17,11 @@ A PROMPT is a prompt.pt of train.py. notes/figures.md has all commands, and what
 """
 
 import argparse
-import hashlib
-import inspect
-import json
 from pathlib import Path
 
 from clip_min.files import read_json_lines, write_whole
 from notes.figures import ablations, attention, gain, matrices, sphere, variance, wordings, words
-from prompts.command_line import nearest, run_script
+from prompts.experiments.flags import nearest, run_script
 
 HERE = Path(__file__).parent
 FIGURES = {
@@ -36,12 +33,6 @@ FIGURES = {
 }  # fmt: skip
 MOST_INPUTS = {"initialisation": 0, "context-length": 0, "bigger-coop": 0, "variance": 0, "similarities": 0,
                "cls-attention": 1}  # fmt: skip
-
-
-def code_digest(figure):
-    """SHA-256 of the files that draw a figure. What it was when a picture was drawn stands in drawn.json."""
-    shared = [HERE / f"{name}.py" for name in ("drawing", "heat", "ablation_charts")]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in [Path(inspect.getfile(figure)), *shared])).hexdigest()
 
 
 def main():
@@ -64,11 +55,6 @@ def main():
         flags.out.mkdir(parents=True, exist_ok=True)
         write_whole(flags.out / file, content)
         print(flags.out / file)
-        if flags.out == HERE:  # the project's own pictures
-            drawn = HERE / "drawn.json"
-            known = json.loads(drawn.read_text()) if drawn.exists() else {}
-            known[file] = dict(figure=flags.name, code=code_digest(figure))
-            write_whole(drawn, json.dumps(known, indent=1, sort_keys=True).encode() + b"\n")
 
 
 if __name__ == "__main__":

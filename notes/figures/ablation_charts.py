@@ -1,7 +1,7 @@
 """How the figures of ablations.py are drawn: pairs of dots, curves, and a table."""
 
 from notes.figures.drawing import circle, document
-from notes.plots import COLOURS, joined, line, nice_ticks, text
+from prompts.experiments.plots import COLOURS, joined, line, nice_ticks, text
 
 LENGTHS = (1, 2, 4, 8)  # of a context
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 330, 230, 78, 14, 52, 40  # of a panel and its margins, in pixels

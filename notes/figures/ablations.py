@@ -6,7 +6,7 @@ The rows come from train.py; notes/figures.md has the commands.
 """
 
 from notes.figures.ablation_charts import LENGTHS, draw_initialisation, draw_lengths, draw_table
-from notes.tables import collect, differences, harmonic_mean
+from prompts.experiments.tables import collect, differences, harmonic_mean
 
 SETS = ["toy-flowers", "toy-satellite", "toy-scenes"]
 WORDS = {"coop": dict(ctx_init="a photo of a"), "cocoop": {}}  # the options of the recipes: both start from words

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from clip_min import load_clip
 from clip_min.data import PictureSet, load_dataset
-from prompts.runs import build_method, load_prompt, make_method
+from prompts.experiments.store import build_method, load_prompt, make_method
 
 # Light to dark, so that it also reads in grey: small values are pale, large ones dark.
 RAMP = ((247, 251, 255), (158, 202, 225), (49, 130, 189), (8, 48, 107))

@@ -6,8 +6,8 @@
 import statistics
 
 from notes.figures.drawing import document, rect
-from notes.plots import COLOURS, line, nice_ticks, text
-from notes.tables import collect
+from prompts.experiments.plots import COLOURS, line, nice_ticks, text
+from prompts.experiments.tables import collect
 from prompts import METHODS
 
 WIDTH, LEFT, RIGHT, BAR, TOP = 290, 74, 40, 20, 34  # of a panel and its margins; a bar with its space, in pixels

@@ -11,7 +11,7 @@ from clip_min import load_clip
 from clip_min.data import Item, load_dataset, open_picture
 from clip_min.world.benchmarks import EIGHT
 from notes.figures.drawing import document, features_of, font, hexadecimal, ink, png, ramp, read_method, rect, zero_shot
-from notes.plots import text
+from prompts.experiments.plots import text
 
 CELL, LEFT, TOP = 52, 270, 62  # of the similarities, in pixels
 BOX, MARGIN = 22, 130  # of the confusion matrix

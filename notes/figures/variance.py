@@ -1,7 +1,7 @@
 """Do variances tell which method gains? Var_v and Var_t against gains, set by set (UPT Fig. 1(d, e), Eqs. (6) to (8)).
 
 The paper finds that CoOp gains less where pictures of a class vary much (d), and VPT more where class names lie far
-apart (e). Both are measured on zero-shot CLIP (prompts/variance.py); gains are those of gain.py.
+apart (e). Both are measured on zero-shot CLIP (prompts/experiments/variance.py); gains are those of gain.py.
 """
 
 import math
@@ -11,8 +11,8 @@ from clip_min.data import load_dataset
 from clip_min.world.benchmarks import EIGHT
 from notes.figures.drawing import circle, class_weights, document, features_of, zero_shot
 from notes.figures.gain import gains
-from notes.plots import COLOURS, line, nice_ticks, text
-from prompts.variance import inter_class_variance, intra_class_variance
+from prompts.experiments.plots import COLOURS, line, nice_ticks, text
+from prompts.experiments.variance import inter_class_variance, intra_class_variance
 
 METHODS = ("coop", "vpt", "upt")
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 290, 220, 44, 16, 34, 44  # of a panel and its margins, in pixels

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw
 from clip_min import load_clip
 from clip_min.data import load_dataset, open_picture
 from notes.figures.drawing import features_of, font, png
-from notes.tables import collect
+from prompts.experiments.tables import collect
 from prompts import METHODS
 
 WORDINGS = {  # the last one is the set's own

@@ -9,7 +9,7 @@ stand beside the distances: how far apart two words are, and how long they and t
 import torch
 
 from notes.figures.drawing import document, read_method, rect
-from notes.plots import line, text
+from prompts.experiments.plots import line, text
 
 MOST, ROW, COLUMN, LEFT = 3, 17, 190, 62  # words for each vector; sizes in pixels
 CLASSES = 4  # of a class-specific prompt that are shown

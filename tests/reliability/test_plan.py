@@ -1,0 +1,246 @@
+"""Protocols, and sweeps that are killed, run twice at once, or shared out to processes."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+import torch
+from PIL import Image
+
+import eval as eval_script
+import train as train_script
+from clip_min.data import load_dataset, SHIFTED
+from clip_min.world import benchmarks
+from prompts.experiments import plan as sweep
+from tests.reliability.helpers import ROOT, call, few_pictures, prompts, refusal, rows, same_prompts, train  # noqa: F401
+
+IDENTIFIES = ("method", "dataset", "classes", "trained_on", "trained_classes", "shots", "seed", "split")
+
+
+def evaluations(out):
+    """(method, trained on, trained classes, evaluated on, classes) of each row."""
+    return [tuple(r[k] for k in ("method", "trained_on", "trained_classes", "dataset", "classes")) for r in rows(out)]
+
+
+# Protocols
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    """Nothing is trained and every accuracy is 50 %."""
+    monkeypatch.setattr(train_script, "train", lambda *_: (0.0, []))
+    monkeypatch.setattr(train_script, "evaluate", lambda *_: 50.0)
+
+
+def test_base_to_new_learns_on_half_the_classes_and_evaluates_on_each_half(tmp_path, no_work):
+    """CoCoOp, Sec. 4.1."""
+    assert train(tmp_path, "--method", "coop", "--shots", 1, "--protocol", "base-to-new") == 0
+    name = "toy-satellite"
+    learned = [("coop", name, "base", name, classes) for classes in ("base", "new")]
+    assert evaluations(tmp_path) == [("zero_shot", None, None, name, c) for c in ("base", "new")] + learned
+    (prompt,) = prompts(tmp_path).values()
+    assert prompt["classnames"] == load_dataset(name).classnames[:6]
+
+
+def test_class_incremental_evaluates_the_same_prompt_on_all_classes_together(tmp_path, no_work, monkeypatch):
+    """CoCoOp, Sec. 4.4."""
+    assert train(tmp_path, "--method", "coop", "--shots", 1, "--protocol", "base-to-new") == 0
+    monkeypatch.setattr(train_script, "train", lambda *_: pytest.fail("it was learned again"))
+    assert train(tmp_path, "--method", "coop", "--shots", 1, "--protocol", "class-incremental") == 0
+    name = "toy-satellite"
+    assert evaluations(tmp_path)[-2:] == [("zero_shot", None, None, name, "all"), ("coop", name, "base", name, "all")]
+
+
+@pytest.mark.parametrize(
+    "protocol, names",
+    [
+        ("cross-dataset", benchmarks.EIGHT),
+        ("domain-generalization", ["toy-objects", *(f"toy-objects-{kind}" for kind in ("v2", "sketch", "a", "r"))]),
+    ],
+)
+def test_a_prompt_goes_from_the_source_to_all_targets(tmp_path, no_work, protocol, names):
+    """CoCoOp, Sec. 4.2; CoOp, Sec. 3.2."""
+    assert train(tmp_path, "--method", "coop", "--shots", 1, "--protocol", protocol) == 0
+    learned = [("coop", "toy-objects", "all", name, "all") for name in names]
+    assert evaluations(tmp_path) == [("zero_shot", None, None, name, "all") for name in names] + learned
+
+
+def test_a_prompt_learned_on_imagenet_is_asked_for_the_shifted_sets_own_classes(tmp_path, monkeypatch, capsys):
+    """CoOp, Sec. 3.2: ImageNet-A and -R are scored among their own classes. What is not on disk is left out."""
+    names = dict(n01="cat", n02="dog", n03="fish", n04="bird")
+    (tmp_path / "imagenet").mkdir()
+    (tmp_path / "imagenet" / "classnames.txt").write_text("".join(f"{k} {v}\n" for k, v in names.items()))
+    folders = [f"imagenet/images/{part}/{wnid}" for part in ("train", "val") for wnid in names]
+    folders += [f"imagenet-adversarial/imagenet-a/{wnid}" for wnid in ("n02", "n04")]
+    for folder in folders:
+        (tmp_path / folder).mkdir(parents=True)
+        Image.new("RGB", (9, 9), "green").save(tmp_path / folder / "1.png")
+    asked = []
+    monkeypatch.setattr(train_script, "evaluate", lambda method, items, *_: asked.append((method, items)) or 50.0)
+    arguments = ("--method", "coop", "--dataset", "imagenet", "--shots", 1, "--epochs", 1, "--data-root", tmp_path)
+    with pytest.warns(UserWarning) as notes:
+        assert train(tmp_path / "runs", *arguments, "--protocol", "domain-generalization") == 0
+    assert [name for name in SHIFTED["imagenet"] if any(f"{name} is left out" in str(n.message) for n in notes)] == [
+        "imagenetv2", "imagenet_sketch", "imagenet_r"]  # fmt: skip
+    learned = [("coop", "imagenet", "all", name, "all") for name in ("imagenet", "imagenet_a")]
+    assert evaluations(tmp_path / "runs")[2:] == learned
+    (_, all_items), (prompt, items) = asked[2:]
+    assert [item.label for item in all_items] == [0, 1, 2, 3] and [item.label for item in items] == [0, 1]
+    assert prompt.names == ["dog", "bird"]
+
+
+def test_a_benchmark_split_by_our_own_rule_is_marked_in_every_row_and_table(tmp_path, no_work, capsys):
+    for name in ("Forest", "River"):
+        folder = tmp_path / "eurosat" / "2750" / name
+        folder.mkdir(parents=True)
+        for i in range(6):
+            Image.new("RGB", (9, 9)).save(folder / f"{name}_{i}.jpg")
+    arguments = ("--dataset", "eurosat", "--data-root", tmp_path, "--method", "coop", "--shots", 1)
+    with pytest.warns(UserWarning, match="not comparable"):
+        assert train(tmp_path / "runs", *arguments) == 0
+    assert [row["own_split"] for row in rows(tmp_path / "runs")] == [True, True]
+    (prompt,) = prompts(tmp_path / "runs").values()
+    assert prompt["own_split"] is True
+    capsys.readouterr()
+    assert call(eval_script, "--table", "few-shot", "--out", tmp_path / "runs") == 0
+    assert "not comparable with the papers" in capsys.readouterr().out
+
+
+def test_eval_writes_the_same_row_for_the_same_evaluation(tmp_path):
+    """So that a table does not depend on which script evaluated."""
+    protocol = ("--protocol", "base-to-new", "--method", "coop")
+    assert train(tmp_path, "--shots", 1, "--epochs", 1, *protocol) == 0
+    (path,) = tmp_path.rglob("prompt.pt")
+    whole = rows(tmp_path)
+    (tmp_path / "results.jsonl").unlink()
+    assert call(eval_script, path, "--classes", "new", "--out", tmp_path) == 0
+    (row,) = rows(tmp_path)
+    differs = {key for key in row.keys() | whole[-1].keys() if row.get(key) != whole[-1].get(key)}
+    assert differs <= {"seconds", "command", "loss"}
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--protocol", "base-to-new", "--classes", "new"], ["--protocol base-to-new", "--classes"]),
+        (["--protocol", "base-to-new", "--method", "linear_probe"], ["linear probe", "other classes"]),
+        (["--protocol", "cross-dataset", "--method", "coop", "--hp", "class_specific=True"], ["other classes"]),
+        (["--protocol", "domain-generalization", "--dataset", "toy-flowers"], ["toy-flowers", "toy-objects"]),
+        (["--jobs", "0"], ["--jobs", "at least 1"]),
+    ],
+    ids=str,
+)
+def test_what_a_protocol_cannot_do_is_refused_before_anything_is_computed(tmp_path, capsys, arguments, words):
+    sentence = refusal(capsys, train(tmp_path / "runs", "--shots", 1, *arguments))
+    assert all(word in sentence for word in words), sentence
+    assert not (tmp_path / "runs").exists()
+
+
+def test_runs_with_long_options_have_folders_of_their_own():
+    one, other = (sweep.folder_name(f"shots16-seed{seed}-{'x' * 300}") for seed in (1, 2))
+    assert one != other and len(one) <= 100 and sweep.folder_name("/a/b") == "a-b"
+
+
+# Trust: processes that die, and processes that meet
+
+SCRIPT = """
+import train
+from clip_min.world import benchmarks
+benchmarks.PICTURES = {"train": 2, "val": 1, "test": 2}
+train.SAVE_EVERY = 0  # seconds
+train.run_script(train.main)
+"""
+ARGUMENTS = ("--method", "coop", "upt", "--shots", "1", "--seed", "1", "2", "--epochs", "4", "--batch-size", "4")
+ENVIRONMENT = os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1")  # other threads may change the last bits
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    """A function that starts the sweep in a process of its own: → subprocess.Popen."""
+    script = tmp_path_factory.mktemp("script") / "train_a_little.py"
+    script.write_text(SCRIPT)
+
+    def start(out, *more, launcher=()):
+        command = [sys.executable, *launcher, script, *ARGUMENTS, "--out", out, *more]
+        pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return subprocess.Popen([str(word) for word in command], cwd=ROOT, text=True, env=ENVIRONMENT, **pipes)
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def undisturbed(start, tmp_path_factory):
+    out = tmp_path_factory.mktemp("undisturbed")
+    assert finish(start(out)) and len(prompts(out)) == 4
+    return out
+
+
+def finish(process):
+    """What a process prints. It must end well."""
+    printed, errors = process.communicate()
+    assert process.returncode == 0, errors
+    return printed
+
+
+def whole_and_equal(out, undisturbed):
+    """Every row once, with the same figure, and the same prompts bit for bit; nothing half written."""
+    for folder in (out, undisturbed):
+        assert set(Counter(tuple(r[k] for k in IDENTIFIES) for r in rows(folder)).values()) == {1}
+    expected = {tuple(r[k] for k in (*IDENTIFIES, "accuracy")) for r in rows(undisturbed)}
+    assert {tuple(r[k] for k in (*IDENTIFIES, "accuracy")) for r in rows(out)} == expected
+    assert same_prompts(out, undisturbed)
+    assert all({file.name for file in path.parent.iterdir()} == {"prompt.pt"} for path in out.rglob("prompt.pt"))
+
+
+def test_a_sweep_killed_again_and_again_ends_as_if_nothing_had_happened(start, undisturbed, tmp_path):
+    stream, alive = random.Random(0), []
+    for _ in range(3):
+        process = start(tmp_path)
+        for _ in range(stream.randrange(1, 16)):  # lines that it prints
+            process.stdout.readline()
+        time.sleep(stream.random() / 10)
+        alive.append(process.poll() is None)
+        process.kill()
+        process.communicate()
+    assert alive[0]  # at least this one was killed at work
+    finish(start(tmp_path))
+    whole_and_equal(tmp_path, undisturbed)
+
+
+def test_two_sweeps_at_once_share_the_runs_and_do_everything_once(start, undisturbed, tmp_path):
+    printed = [finish(process) for process in [start(tmp_path) for _ in range(2)]]
+    whole_and_equal(tmp_path, undisturbed)
+    assert sum(text.count("learned parameters") for text in printed) == 4  # each run was learned by one of them
+    assert printed[0].splitlines()[-4:] == printed[1].splitlines()[-4:]  # and both end with the same summary
+
+
+def test_jobs_share_the_runs_out(start, undisturbed, tmp_path):
+    printed = finish(start(tmp_path, "--jobs", 2))
+    whole_and_equal(tmp_path, undisturbed)
+    assert printed.splitlines()[-1].endswith(")") and "over 2 seeds" in printed
+
+
+def test_two_processes_of_torchrun_compute_the_losses_of_one(start, undisturbed, tmp_path):
+    """The same global batches, half in each process: equal losses up to rounding; only one of them writes."""
+    printed = finish(start(tmp_path, launcher=("-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone")))
+    assert printed.count("learned parameters") == 4 and len(rows(tmp_path)) == 5
+    found, expected = prompts(tmp_path), prompts(undisturbed)
+    assert found.keys() == expected.keys()
+    for path, one in expected.items():
+        epochs = 2 if one["method"] == "upt" else 4  # later, UPT's steps have magnified the rounding
+        pairs = list(zip(one["losses"], found[path]["losses"], strict=True))
+        assert len(pairs) == 4 and max(abs(a - b) for a, b in pairs[:epochs]) < 1e-5
+        for name, tensor in one["learned"].items():
+            assert torch.allclose(tensor, found[path]["learned"][name], atol=1e-3)
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(train_script, "PROCESSES", 2)
+    monkeypatch.setattr(train_script, "join_torchrun", lambda device: device)
+    assert "batch of 5" in refusal(capsys, train(tmp_path, "--shots", 1, "--batch-size", 5))
+    assert json.loads((tmp_path / "results.jsonl").read_text())["method"] == "zero_shot"

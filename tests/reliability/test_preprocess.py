@@ -1,0 +1,217 @@
+"""Pictures to tensors: torchvision's figures (tests/golden/preprocess.json), odd files, and augmentation."""
+
+import doctest
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from clip_min import preprocess as module
+from clip_min.preprocess import (augment, preprocess, random_crop_box, read_picture, resized_crop, to_rgb,
+                                 to_tensor)
+from tests.golden.images import golden_image
+
+with open(os.path.join(os.path.dirname(__file__), "..", "golden", "preprocess.json")) as file:
+    GOLDEN = json.load(file)
+SHAPES = {case["name"]: (case["height"], case["width"]) for case in GOLDEN["center_crop"]}
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def assert_near(figures, tensor):
+    """Within 1e-4 of golden figures."""
+    torch.testing.assert_close(tensor, torch.tensor(figures), rtol=0, atol=1e-4)
+
+
+# --- evaluation
+
+
+def test_mean_and_std_are_those_of_clip():
+    assert list(module.MEAN) == GOLDEN["mean"] and list(module.STD) == GOLDEN["std"]
+
+
+@pytest.mark.parametrize("case", GOLDEN["center_crop"], ids=lambda case: case["name"])
+def test_a_preprocessed_picture_equals_torchvisions(case):
+    size = case["size"]
+    tensor = preprocess(golden_image(case["name"], case["height"], case["width"]), size)
+    assert tensor.shape == (3, size, size) and tensor.dtype == torch.float32
+    assert_near(case["mean"], tensor.mean((1, 2)))
+    assert_near(case["std"], tensor.std((1, 2)))
+    points = [(0, 0), (0, size - 1), (size - 1, 0), (size // 2, size // 3), (size - 1, size - 1)]
+    assert_near(case["corner"], torch.stack([tensor[:, row, column] for row, column in points], dim=1))
+
+
+def test_black_and_white_become_the_values_of_the_formula():
+    for level in (0, 255):
+        tensor = to_tensor(Image.new("RGB", (3, 2), (level,) * 3))  # 2 rows, 3 columns
+        assert tensor.shape == (3, 2, 3)
+        expected = (level / 255 - torch.tensor(module.MEAN)) / torch.tensor(module.STD)
+        torch.testing.assert_close(tensor[:, 1, 2], expected)
+
+
+@pytest.mark.parametrize("width, left", [(64, 0), (65, 0), (66, 1), (67, 2), (69, 2)])
+def test_half_pixels_of_the_middle_crop_are_rounded_to_the_even_side(width, left):
+    image = golden_image("wide", 64, width)          # its shorter side is 64 already: only the crop is left
+    assert torch.equal(preprocess(image, 64), to_tensor(image.crop((left, 0, left + 64, 64))))
+
+
+def test_the_longer_side_is_rounded_down():
+    image = golden_image("wide", 30, 68)             # 10 * 68 / 30 = 22.67 becomes 22
+    resized = image.resize((22, 10), Image.BICUBIC)
+    assert torch.equal(preprocess(image, 10), to_tensor(resized.crop((6, 0, 16, 10))))
+
+
+@pytest.mark.parametrize("width, height", [(1, 1), (2, 3), (1, 300), (300, 1)])
+def test_a_tiny_or_thin_picture_is_preprocessed_and_augmented(width, height):
+    image = Image.new("RGB", (width, height), (10, 20, 30))
+    assert torch.equal(preprocess(image, 32), augment(image, 32, seeded(0)))
+
+
+def test_an_absurdly_thin_strip_is_refused():
+    with pytest.raises(ValueError, match="1 x 1001 pixels is too thin"):
+        preprocess(Image.new("RGB", (1, 1001)), 32)
+
+
+# --- augmentation
+
+
+@pytest.mark.parametrize("case", GOLDEN["resized_crop"], ids=lambda case: f"top {case['top']}")
+def test_a_resized_crop_equals_torchvisions(case):
+    image = golden_image(case["image"], *SHAPES[case["image"]])
+    image = resized_crop(image, case["top"], case["left"], case["height"], case["width"], case["size"])
+    if case["flip"]:
+        image = image.transpose(Image.FLIP_LEFT_RIGHT)
+    tensor = to_tensor(image)
+    assert_near(case["mean"], tensor.mean((1, 2)))
+    assert_near(case["std"], tensor.std((1, 2)))
+    points = [(0, 0), (31, 40), (63, 63)]
+    assert_near(case["pixels"], torch.stack([tensor[:, row, column] for row, column in points], dim=1))
+
+
+def test_augmentation_depends_on_its_generator_and_on_nothing_else():
+    image = golden_image("wide", 97, 211)
+    torch.manual_seed(0)
+    first = augment(image, 32, seeded(5))
+    torch.manual_seed(1)
+    assert first.shape == (3, 32, 32)
+    assert torch.equal(first, augment(image, 32, seeded(5)))
+    assert not torch.equal(first, augment(image, 32, seeded(6)))
+
+
+def test_crops_stay_inside_the_picture_and_within_scale_and_ratio():
+    generator, boxes = seeded(0), []
+    for _ in range(2000):
+        top, left, height, width = random_crop_box(300, 400, generator)
+        assert top >= 0 and left >= 0 and top + height <= 300 and left + width <= 400
+        assert 0.72 < width / height < 1.37          # 3/4 to 4/3, but for rounding to whole pixels
+        boxes.append((top, left, height * width / (300 * 400)))
+    tops, lefts, shares = np.array(boxes).T
+    assert 0.079 < shares.min() < 0.1 and shares.max() > 0.9
+    assert tops.min() == 0 and lefts.min() == 0 and tops.max() > 150 and lefts.max() > 200
+
+
+def test_the_ratio_of_a_crop_is_even_on_a_log_scale():
+    generator = seeded(0)
+    boxes = [random_crop_box(300, 400, generator, scale=(0.3, 0.3)) for _ in range(2000)]
+    log_ratios = [np.log(width / height) for _, _, height, width in boxes]
+    assert abs(np.mean(log_ratios)) < 0.015          # an even draw of the ratio itself gives 0.028
+
+
+@pytest.mark.parametrize("height, width, box", [
+    (100, 1000, (0, 433, 100, 133)),   # wider than 4:3
+    (1000, 100, (433, 0, 133, 100)),   # higher than 4:3
+    (90, 100, (0, 0, 90, 100)),        # neither: the whole picture
+])
+def test_a_crop_that_never_fits_falls_back_to_the_middle(height, width, box):
+    assert random_crop_box(height, width, seeded(0), scale=(50.0, 50.0)) == box
+
+
+def test_a_picture_is_mirrored_half_of_the_time_and_never_without_flip():
+    half = Image.new("RGB", (64, 64))
+    half.paste((255, 255, 255), (32, 0, 64, 64))  # left black, right white
+    generator = seeded(0)
+    mirrored = [augment(half, 8, generator, scale=(0.95, 1.0)) for _ in range(400)]
+    mirrored = sum(tensor[0, 4, 0] > tensor[0, 4, 7] for tensor in mirrored)
+    assert 160 < mirrored < 240
+    for _ in range(50):
+        tensor = augment(half, 8, generator, scale=(0.95, 1.0), flip=False)
+        assert tensor[0, 4, 0] < tensor[0, 4, 7]
+
+
+# --- files
+
+
+def test_a_picture_file_of_any_mode_is_read_as_rgb(tmp_path):
+    red = Image.new("RGB", (6, 4), (200, 40, 30))
+    for mode, name in [("RGB", "a.png"), ("P", "b.png"), ("L", "c.png"), ("1", "d.png"), ("LA", "e.png"),
+                       ("RGBA", "f.png"), ("CMYK", "g.tif"), ("CMYK", "h.jpg"), ("P", "i.gif")]:
+        red.convert(mode).save(tmp_path / name)
+        image = read_picture(tmp_path / name)
+        assert image.mode == "RGB" and image.size == (6, 4)
+        if mode in ("RGB", "RGBA", "CMYK"):
+            assert np.abs(np.subtract(image.getpixel((2, 2)), (200, 40, 30))).max() <= 3
+
+
+def test_transparency_is_dropped_as_in_the_published_code(tmp_path):
+    Image.new("RGBA", (2, 2), (10, 20, 30, 0)).save(tmp_path / "clear.png")
+    assert read_picture(tmp_path / "clear.png").getpixel((0, 0)) == (10, 20, 30)
+
+
+@pytest.mark.parametrize("suffix", ["png", "pgm", "tif"])
+def test_16_bit_grey_is_scaled_and_not_clipped(tmp_path, suffix):
+    grey = np.array([[0, 200, 32896, 65535]], dtype=np.uint16)
+    Image.fromarray(grey).save(tmp_path / f"deep.{suffix}")
+    image = read_picture(tmp_path / f"deep.{suffix}")
+    assert np.asarray(image).tolist() == [[[level] * 3 for level in (0, 1, 128, 255)]]
+
+
+def test_the_exif_orientation_is_applied(tmp_path):
+    image = Image.new("RGB", (16, 32))
+    image.paste((255, 255, 255), (0, 0, 16, 16))  # the upper half is white
+    exif = Image.Exif()
+    exif[0x0112] = 6                              # "turn me clockwise by 90 degrees"
+    image.save(tmp_path / "turned.jpg", exif=exif)
+    turned = read_picture(tmp_path / "turned.jpg")
+    assert turned.size == (32, 16)
+    assert turned.getpixel((28, 8))[0] > 250 and turned.getpixel((4, 8))[0] < 5
+
+
+def test_a_palette_picture_is_resized_by_its_colours():
+    image = golden_image("square", 64, 64).quantize(32)
+    assert torch.equal(preprocess(image, 32), preprocess(to_rgb(image), 32))
+    assert torch.equal(augment(image, 32, seeded(1)), augment(to_rgb(image), 32, seeded(1)))
+
+
+@pytest.mark.parametrize("problem, reason", [
+    ("missing", "there is no such file"), ("folder", "there is no such file"), ("empty", "the file is empty"),
+    ("text", "cannot identify image file"), ("truncated", "truncated"), ("bomb", "decompression bomb"),
+])
+def test_an_unreadable_picture_is_refused_by_name(tmp_path, monkeypatch, problem, reason):
+    path = tmp_path / f"{problem}.png"
+    if problem == "folder":
+        path.mkdir()
+    elif problem == "empty":
+        path.write_bytes(b"")
+    elif problem == "text":
+        path.write_text("not a picture")
+    elif problem in ("truncated", "bomb"):
+        golden_image("square", 64, 64).save(path)
+    if problem == "truncated":
+        path.write_bytes(path.read_bytes()[:-2000])
+    if problem == "bomb":
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(ValueError) as caught:
+        read_picture(path)
+    message = str(caught.value)
+    assert message.startswith(f"Cannot read the picture {path}: ") and message.endswith(".")
+    assert "\n" not in message and reason in message
+
+
+def test_the_docstring_examples_hold():
+    result = doctest.testmod(module)
+    assert result.attempted > 0 and result.failed == 0

@@ -1,0 +1,66 @@
+"""What README.md and notes/README.md print beside their first commands is what these commands print."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clip_min.files import read_json_lines
+from prompts.experiments import tables
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8").split("## The methods")[0]
+EVENING = (ROOT / "notes" / "README.md").read_text(encoding="utf-8").split("## One week")[0]
+BAND = 3  # points: another machine rounds otherwise, and training magnifies it
+
+
+def run(*command):
+    done = subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def summary(text):
+    """The lines "  upt   77.50 %  (+16.81)" of a text → [("upt", 77.5)]."""
+    found = re.findall(r"^ +(zero-shot|coop|upt) +(\d+\.\d+) %(?: +\([+-]\d+\.\d+\))?$", text, re.MULTILINE)
+    return [(name, float(accuracy)) for name, accuracy in found]
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """The first commands of both, in one sweep: {"upt": accuracy, ...}."""
+    out = tmp_path_factory.mktemp("runs")
+    return dict(summary(run("train.py", "--method", "coop", "upt", "--jobs", 2, "--out", out)))
+
+
+@pytest.mark.parametrize("text, shown", [(README, 2), (EVENING, 4)], ids=["README.md", "notes/README.md"])
+def test_the_first_commands_print_what_stands_beside_them(measured, text, shown):
+    beside = summary(text)
+    assert len(beside) == shown
+    for name, accuracy in beside:
+        assert accuracy == pytest.approx(measured[name], abs=0.2 if name == "zero-shot" else BAND), name
+
+
+def test_the_first_predictions_are_those_in_the_notes(tmp_path):
+    command = re.search(r"^ +python eval.py --images (.*) --classnames \"(.*)\"$", EVENING, re.MULTILINE)
+    pictures, classnames = command[1].split(), command[2]
+    printed = run("eval.py", "--images", *pictures, "--classnames", classnames, "--json", "--out", tmp_path)
+    first = json.loads(printed.splitlines()[0])
+    beside = re.findall(r"^ +(\d+\.\d) %  (\w+)$", EVENING, re.MULTILINE)
+    assert [name for _, name in beside] == [prediction["class"] for prediction in first["predictions"]]
+    for (percent, _), prediction in zip(beside, first["predictions"], strict=True):
+        assert float(percent) == pytest.approx(100 * prediction["probability"], abs=1)
+
+
+def test_the_table_of_the_third_day_is_what_the_committed_rows_give():
+    """They hold the same runs; learning them again takes a minute."""
+    rows = read_json_lines(ROOT / "notes" / "results.jsonl")
+    rows = [row for row in rows if row["dataset"] == "toy-flowers" and row["seed"] in (0, 1)]
+    rows = [row for row in rows if row["method"] in ("zero_shot", "coop", "cocoop")]
+    printed = tables.as_text(*tables.table(rows, "base-to-new")).splitlines()
+    week = (ROOT / "notes" / "README.md").read_text(encoding="utf-8").split("## One week")[1]
+    beside = re.search(r"^ +dataset .*\n(?: +toy-flowers .*\n)+", week, re.MULTILINE)[0].splitlines()
+    assert [line.split() for line in beside] == [line.split() for line in printed] and len(beside) == 4
