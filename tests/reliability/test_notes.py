@@ -169,7 +169,7 @@ class Understood(Exception):
 def parse(module, arguments, monkeypatch):
     """The arguments as the script's own parser understands them, or None if it has none."""
     module = importlib.import_module(module)
-    if "ArgumentParser(" not in inspect.getsource(inspect.getmodule(module.main)):
+    if not hasattr(module, "main") or "ArgumentParser(" not in inspect.getsource(inspect.getmodule(module.main)):
         return None
     understand = argparse.ArgumentParser.parse_args
 
