@@ -32,6 +32,7 @@ import os
 import sys
 import time
 import zlib
+from types import SimpleNamespace
 
 import torch
 import torch.distributed as dist
@@ -76,7 +77,7 @@ def training_epochs(method, items, setting, recipe, flags, device):
         features = [frozen_features(method.clip, items, features_folder(flags), view, **how) for view in range(views)]
         labels = torch.tensor([item.label for item in items], device=device)
         return lambda epoch: TensorDataset(features[epoch % views], labels), method.classify
-    pictures = PictureSet(items, method.clip.image_size, augmented=True, seed=setting["seed"], keep=True, **crops)
+    pictures = PictureSet(items, method.clip.preprocess, SimpleNamespace(**crops, crop_scale=crops["scale"]), seed=setting["seed"])
 
     def fresh(epoch):
         pictures.set_epoch(epoch)

@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from clip_min.preprocess import Preprocess
 from clip_min.resnet import ModifiedResNet
 
 HEAD_WIDTH = 64  # CLIP's heads are 64 wide in both towers, whatever the tower's width
@@ -175,6 +176,7 @@ class CLIP(nn.Module):
     def __init__(self, visual, image_size, embed_dim, vocab_size, context_length, width, layers, gelu=QuickGELU):
         super().__init__()
         self.image_size, self.context_length, self.vocab_size = image_size, context_length, vocab_size
+        self.preprocess = Preprocess(image_size)
         self.visual = visual
         self.token_embedding = nn.Embedding(vocab_size, width)
         self.positional_embedding = nn.Parameter(torch.empty(context_length, width))

@@ -1,8 +1,8 @@
 """From a picture file to the tensor that CLIP's image tower reads.
 
-    file → read_picture → RGB picture → preprocess (evaluation) or augment (training) → [3, size, size]
+    file → read_picture → RGB picture → clip.preprocess, in training clip.preprocess.augment → [3, size, size]
 
-`preprocess` gives what openai/CLIP's own transform gives, and `augment` is the random cropping and mirroring
+`Preprocess` gives what openai/CLIP's own transform gives, and its `augment` is the random cropping and mirroring
 of CoOp's released configuration (the paper names none), with Pillow and NumPy instead of torchvision.
 
 Differs from the published code:
@@ -15,8 +15,10 @@ As in the published code, what a transparent picture hides shows up: `convert("R
 transparency and keeps the colours underneath.
 """
 
+import functools
 import math
 import os
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,10 +26,6 @@ from PIL import Image, ImageOps
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)  # of the pictures CLIP was trained on, red, green, blue in [0, 1]
 STD = (0.26862954, 0.26130258, 0.27577711)
-
-# (pixel / 255 - mean) / std as one multiplication and one addition
-SCALE = np.array([1 / (255 * std) for std in STD], dtype=np.float32).reshape(3, 1, 1)
-SHIFT = np.array([-mean / std for mean, std in zip(MEAN, STD)], dtype=np.float32).reshape(3, 1, 1)
 
 MAX_ELONGATION = 1000  # longer side / shorter side: a strip beyond this would be blown up to a gigabyte
 
@@ -61,39 +59,78 @@ def read_picture(path):
         raise ValueError(f"Cannot read the picture {path}: {reason}.") from error
 
 
-def to_tensor(image):
-    """An RGB picture of H rows and W columns → normalised FloatTensor [3, H, W].
+@dataclass(frozen=True)
+class Preprocess:
+    """How a model's pictures become tensors: `clip.preprocess`.
 
-    x = (pixel / 255 - MEAN) / STD for each channel (openai/CLIP, `_transform`).
+    size: pixels along each side. mean, std: of the red, green and blue pictures that the model was trained on,
+    in [0, 1].
+
+    >>> Preprocess(224)(Image.new("RGB", (500, 333))).shape
+    torch.Size([3, 224, 224])
     """
-    pixels = np.asarray(image).transpose(2, 0, 1)  # [3, H, W] of 0..255
-    pixels = pixels.astype(np.float32, order="C")
-    pixels *= SCALE  # in place: this runs for every picture of every epoch
-    pixels += SHIFT
-    return torch.from_numpy(pixels)
+
+    size: int
+    mean: tuple = MEAN
+    std: tuple = STD
+
+    def __call__(self, image):
+        """A Pillow picture → FloatTensor [3, size, size], the way CLIP sees pictures in evaluation.
+
+        The shorter side is resized to `size` pixels (bicubic), the middle square is cut out, and the colours
+        are normalised. Raises ValueError for a strip more than 1,000 times as long as wide.
+        Source: openai/CLIP, `_transform`; the rounding is torchvision's Resize and CenterCrop.
+        """
+        image, size = to_rgb(image), self.size
+        width, height = image.size
+        short, long = min(width, height), max(width, height)
+        if long > MAX_ELONGATION * short:
+            raise ValueError(f"A picture of {width} x {height} pixels is too thin a strip: crop it first.")
+        longer = int(size * long / short)
+        width, height = (size, longer) if width <= height else (longer, size)
+        image = image.resize((width, height), Image.BICUBIC)
+        left = int(round((width - size) / 2.0))
+        top = int(round((height - size) / 2.0))
+        return self.to_tensor(image.crop((left, top, left + size, top + size)))
+
+    def augment(self, image, generator, scale=(0.08, 1.0), flip=True):
+        """A Pillow picture → FloatTensor [3, size, size] of a random crop of it, mirrored half of the time.
+
+        Everything random comes from `generator` (a torch.Generator): equal seeds, equal tensors.
+        `scale` is the share of the area that a crop keeps; `flip=False` never mirrors (for pictures in which
+        left and right matter, such as letters). Source: CoOp's configuration, by way of torchvision.
+        """
+        image = to_rgb(image)
+        top, left, height, width = random_crop_box(image.height, image.width, generator, scale)
+        image = resized_crop(image, top, left, height, width, self.size)
+        if flip and uniform(0, 1, generator) < 0.5:
+            image = image.transpose(Image.FLIP_LEFT_RIGHT)
+        return self.to_tensor(image)
+
+    def to_tensor(self, image):
+        """An RGB picture of H rows and W columns → normalised FloatTensor [3, H, W].
+
+        x = (pixel / 255 - mean) / std for each channel (openai/CLIP, `_transform`).
+        """
+        pixels = np.asarray(image).transpose(2, 0, 1)  # [3, H, W] of 0..255
+        pixels = pixels.astype(np.float32, order="C")
+        scale, shift = scale_and_shift(self.mean, self.std)
+        pixels *= scale  # in place: this runs for every picture of every epoch
+        pixels += shift
+        return torch.from_numpy(pixels)
+
+
+@functools.cache
+def scale_and_shift(mean, std):
+    """(pixel / 255 - mean) / std as one multiplication and one addition → their numbers, [3, 1, 1] each."""
+    scale = np.array([1 / (255 * s) for s in std], dtype=np.float32)
+    shift = np.array([-m / s for m, s in zip(mean, std)], dtype=np.float32)
+    return scale.reshape(3, 1, 1), shift.reshape(3, 1, 1)
 
 
 def preprocess(image, size):
-    """A Pillow picture → FloatTensor [3, size, size], the way CLIP sees pictures in evaluation.
-
-    The shorter side is resized to `size` pixels (bicubic), the middle square is cut out, and the colours
-    are normalised. Raises ValueError for a strip more than 1,000 times as long as wide.
-    Source: openai/CLIP, `_transform`; the rounding is torchvision's Resize and CenterCrop.
-
-    >>> preprocess(Image.new("RGB", (500, 333)), 224).shape
-    torch.Size([3, 224, 224])
-    """
-    image = to_rgb(image)
-    width, height = image.size
-    short, long = min(width, height), max(width, height)
-    if long > MAX_ELONGATION * short:
-        raise ValueError(f"A picture of {width} x {height} pixels is too thin a strip: crop it first.")
-    longer = int(size * long / short)
-    width, height = (size, longer) if width <= height else (longer, size)
-    image = image.resize((width, height), Image.BICUBIC)
-    left = int(round((width - size) / 2.0))
-    top = int(round((height - size) / 2.0))
-    return to_tensor(image.crop((left, top, left + size, top + size)))
+    """A Pillow picture → FloatTensor [3, size, size], with OpenAI's mean and std; see `Preprocess`."""
+    return Preprocess(size)(image)
 
 
 def resized_crop(image, top, left, height, width, size):
@@ -128,21 +165,3 @@ def random_crop_box(height, width, generator, scale=(0.08, 1.0), ratio=(3 / 4, 4
     crop_width = min(width, int(round(height * ratio[1])))
     crop_height = min(height, int(round(width / ratio[0])))
     return (height - crop_height) // 2, (width - crop_width) // 2, crop_height, crop_width
-
-
-def augment(image, size, generator, scale=(0.08, 1.0), flip=True):
-    """A Pillow picture → FloatTensor [3, size, size] of a random crop of it, mirrored half of the time.
-
-    Everything random comes from `generator` (a torch.Generator): equal seeds, equal tensors.
-    `scale` is the share of the area that a crop keeps; `flip=False` never mirrors (for pictures in which
-    left and right matter, such as letters). Source: CoOp's configuration, by way of torchvision.
-
-    >>> augment(Image.new("RGB", (500, 333)), 224, torch.Generator().manual_seed(1)).shape
-    torch.Size([3, 224, 224])
-    """
-    image = to_rgb(image)
-    top, left, height, width = random_crop_box(image.height, image.width, generator, scale)
-    image = resized_crop(image, top, left, height, width, size)
-    if flip and uniform(0, 1, generator) < 0.5:
-        image = image.transpose(Image.FLIP_LEFT_RIGHT)
-    return to_tensor(image)

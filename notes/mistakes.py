@@ -25,7 +25,7 @@ from clip_min import load_clip
 from clip_min.data import load_dataset, open_picture
 from clip_min.files import read_json_lines
 from clip_min.model import CLIP, QuickGELU
-from clip_min.preprocess import preprocess, to_tensor
+from clip_min.preprocess import Preprocess, preprocess
 from prompts import METHODS, coop
 from prompts.experiments.flags import expand, nearest, run_script
 from prompts.upt import Theta
@@ -89,7 +89,7 @@ def learned(name, clip, dataset, seed, features_dir, **options):
 
 
 RIGHT = contextlib.nullcontext
-SQUASH = lambda picture, size: to_tensor(picture.resize((size, size), Image.BICUBIC))  # noqa: E731
+SQUASH = lambda picture, size: Preprocess(size).to_tensor(picture.resize((size, size), Image.BICUBIC))  # noqa: E731
 NEXT, LAST = (lambda eos, length: eos + 1), (lambda eos, length: torch.full_like(eos, length - 1))
 COSINE = instead(train, "learning_rate", lambda lr, epoch, epochs: lr * (1 + math.cos(math.pi * epoch / epochs)) / 2)
 DECAY = instead(torch.optim, "SGD", lambda parameters, lr, momentum, weight_decay: SGD(parameters, lr, momentum))

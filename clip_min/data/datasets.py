@@ -1,6 +1,6 @@
 """Data sets: which picture belongs to which class, and the protocols that choose among them.
 
-    load_dataset → Dataset → few_shot → split_classes → PictureSet → (tensor, label)
+    load_dataset → Dataset → few_shot → split_classes → PictureSet (pictures.py) → (tensor, label)
 
 The benchmarks are read in the layout that KaiyangZhou/CoOp prescribes (its DATASETS.md): a root folder with
 one folder for each data set (BENCHMARKS, below; what lies in them: layouts.py). `python -m clip_min.data DATA`
@@ -11,7 +11,7 @@ The few-shot protocol (CoOp, section 3.1) and the base/new protocol (CoCoOp, sec
     dataset = load_dataset("eurosat", "DATA")
     train, val = few_shot(dataset, shots=16, seed=1)
     base = split_classes(dataclasses.replace(dataset, train=train, val=val), "base")
-    pictures = PictureSet(base.train, size=224, augmented=True, seed=1)
+    pictures = PictureSet(base.train, clip.preprocess, recipe, seed=1)
 
 Differs from the published code: split files are checked, and a class with too few pictures is reported. What is
 sampled is the same (tests hold the published indices), but for ImageNet: its pictures come sorted by name here, and
@@ -24,13 +24,9 @@ import math
 import os
 import random
 import warnings
-import zlib
 from typing import NamedTuple
 
-import torch
-
 from clip_min.data import layouts
-from clip_min.preprocess import augment, preprocess, read_picture
 from clip_min.world import benchmarks
 
 
@@ -264,62 +260,3 @@ def split_classes(dataset, which):
 
     return dataclasses.replace(dataset, classnames=dataset.classnames[labels.start:labels.stop],
                                train=select(dataset.train), val=select(dataset.val), test=select(dataset.test))
-
-
-def open_picture(path):
-    """An Item's path → its RGB picture: "toy-..." is drawn, the rest read (errors: `read_picture`)."""
-    if path.startswith("toy-"):
-        return benchmarks.draw(path)
-    return read_picture(path)
-
-
-class PictureSet(torch.utils.data.Dataset):
-    """A list of Items → pairs (FloatTensor [3, size, size], label), for torch's DataLoader.
-
-    As CLIP sees them in evaluation, or, if `augmented`, cropped and mirrored at random: the same in every run for the
-    same (seed, epoch, index). Call `set_epoch` before each pass over the data. `scale` and `flip` are those of
-    `augment`. `keep=True` keeps the opened pictures in memory, up to `KEEP_BYTES` of pixels; it pays for small
-    training sets and a DataLoader without worker processes.
-    """
-
-    KEEP_BYTES = 2**30
-
-    def __init__(self, items, size, augmented=False, seed=0, keep=False, scale=(0.08, 1.0), flip=True):
-        self.items = items
-        self.size = size
-        self.augmented = augmented
-        self.seed = seed
-        self.keep = keep
-        self.scale = scale
-        self.flip = flip
-        self.epoch = 0
-        self.kept = {}       # index -> picture
-        self.kept_bytes = 0
-
-    def set_epoch(self, epoch):
-        """Changes what augmentation draws; with worker processes, before the DataLoader is iterated."""
-        self.epoch = epoch
-
-    def __len__(self):
-        return len(self.items)
-
-    def __getitem__(self, index):
-        picture = self.open(index)
-        if self.augmented:
-            generator = torch.Generator().manual_seed(zlib.crc32(f"{self.seed} {self.epoch} {index}".encode()))
-            tensor = augment(picture, self.size, generator, self.scale, self.flip)
-        else:
-            tensor = preprocess(picture, self.size)
-        return tensor, self.items[index].label  # [3, size, size], int
-
-    def open(self, index):
-        """The RGB picture number `index`, from memory if it was kept."""
-        if index in self.kept:
-            return self.kept[index]
-        picture = open_picture(self.items[index].path)
-        size = 3 * picture.width * picture.height
-        if self.keep and self.kept_bytes + size <= self.KEEP_BYTES:
-            self.kept[index] = picture
-            self.kept_bytes += size
-        return picture
-

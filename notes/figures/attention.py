@@ -48,8 +48,8 @@ def some_pictures(dataset):
     return [next(item for item in dataset.test if item.label == label) for label in range(0, step * PICTURES, step)]
 
 
-def images_of(items, size):
-    pictures = PictureSet(items, size)
+def images_of(items, preprocess):
+    pictures = PictureSet(items, preprocess)
     return torch.stack([pictures[i][0] for i in range(len(items))])
 
 
@@ -65,7 +65,7 @@ def prompts_figure(inputs, flags):
                              "give one of vpt, upt, joint, shared or mlp.")  # fmt: skip
         names.add(dataset.name)
         items, clip = some_pictures(dataset), method.clip
-        weights = of_every_block(method, images_of(items, clip.image_size))[-1].mean(dim=1)  # [B, S, S]
+        weights = of_every_block(method, images_of(items, clip.preprocess))[-1].mean(dim=1)  # [B, S, S]
         patches = len(clip.visual.positional_embedding) - 1
         n = weights.shape[1] - 1 - patches  # prompts stand between [CLS] and the patches
         for p in range(1, 1 + n):
@@ -88,7 +88,7 @@ def cls_figure(inputs, flags):
     dataset = load_dataset(*(inputs or ["toy-objects"]))
     method, items = zero_shot(dataset), some_pictures(dataset)
     columns = []
-    for n, weights in enumerate(of_every_block(method, images_of(items, method.clip.image_size)), start=1):
+    for n, weights in enumerate(of_every_block(method, images_of(items, method.clip.preprocess)), start=1):
         from_cls = weights.mean(dim=1)[:, 0]  # [B, 1+patches]
         words = [f"{100 * share:.0f} % to itself" for share in from_cls[:, 0].tolist()]
         columns.append((f"[CLS]\nblock {n}", from_cls[:, 1:], words))

@@ -81,7 +81,7 @@ def zero_shot(dataset, clip=None):
 @torch.no_grad()
 def features_of(method, items):
     """N items → image features [N, E], not normalised, and labels [N]."""
-    batches = list(DataLoader(PictureSet(items, method.clip.image_size), batch_size=256))
+    batches = list(DataLoader(PictureSet(items, method.clip.preprocess), batch_size=256))
     return torch.cat([method.encode_image(images) for images, _ in batches]), torch.cat([y for _, y in batches])
 
 

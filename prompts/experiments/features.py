@@ -33,7 +33,7 @@ from torch.utils.data import DataLoader
 import clip_min
 from clip_min.data import open_picture
 from clip_min.files import load_tensors, save_tensors
-from clip_min.preprocess import augment, preprocess, read_picture
+from clip_min.preprocess import read_picture
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 FIRST_SAVE, SAVE_EVERY = 10, 60  # seconds of computing after which an unfinished store is saved
@@ -62,7 +62,7 @@ def frozen_features(clip, items, folder, view=None, scale=(0.08, 1.0), flip=True
     known = read_store(store)
     missing = {s: item.path for s, item in zip(signatures, items) if s not in known}  # each picture once
     if missing:
-        pictures = Views(list(missing.values()), clip.image_size, view, scale, flip)
+        pictures = Views(list(missing.values()), clip.preprocess, view, scale, flip)
         loader = DataLoader(pictures, batch_size=256, num_workers=workers)
         known = compute(clip, loader, list(missing), store, torch.device(device), PRECISIONS[precision])
     return torch.stack([known[s] for s in signatures]).to(device)  # [N, E]
@@ -94,8 +94,8 @@ def compute(clip, loader, signatures, store, device, dtype):
 class Views(torch.utils.data.Dataset):
     """A list of paths → FloatTensors [3, size, size]: in evaluation's preprocessing, or view number `view`."""
 
-    def __init__(self, paths, size, view, scale, flip):
-        self.paths, self.size, self.view, self.scale, self.flip = paths, size, view, scale, flip
+    def __init__(self, paths, preprocess, view, scale, flip):
+        self.paths, self.preprocess, self.view, self.scale, self.flip = paths, preprocess, view, scale, flip
 
     def __len__(self):
         return len(self.paths)
@@ -103,9 +103,9 @@ class Views(torch.utils.data.Dataset):
     def __getitem__(self, index):
         picture = open_picture(self.paths[index])
         if self.view is None:
-            return preprocess(picture, self.size)
+            return self.preprocess(picture)
         generator = torch.Generator().manual_seed(view_seed(self.paths[index], self.view))
-        return augment(picture, self.size, generator, self.scale, self.flip)
+        return self.preprocess.augment(picture, generator, self.scale, self.flip)
 
 
 def view_seed(path, view):
@@ -127,7 +127,7 @@ def store_file(clip, folder, view, scale, flip, precision):
     Pillow decodes and resizes; and who changes the code below shall see what it does.
     """
     code = code_digest("model.py", "resnet.py", "preprocess.py")
-    parts = [clip.sha256, str(clip.visual), clip.image_size, precision, code, PIL.__version__]
+    parts = [clip.sha256, str(clip.visual), clip.preprocess, precision, code, PIL.__version__]
     if view is not None:
         parts += [view, [float(share) for share in scale], bool(flip)]
     name = clip.name.replace("/", "-")[-80:]  # a path may be too long for a file's name

@@ -89,7 +89,7 @@ def image_features(method, items, flags, device):
     how = dict(device=device, workers=flags.workers, precision=flags.precision)
     if method.image_tower_is_frozen:
         return frozen_features(method.clip, items, features_folder(flags), **how), labels
-    pictures = PictureSet(items, method.clip.image_size)
+    pictures = PictureSet(items, method.clip.preprocess)
     batches = DataLoader(pictures, batch_size=256, num_workers=flags.workers)
     with autocast(device, flags.precision):
         return torch.cat([method.encode_image(images.to(device)).float() for images, _ in batches]), labels

@@ -15,9 +15,12 @@ from PIL import Image
 from clip_min.data import datasets as data
 from clip_min.data import (BENCHMARKS, ELEVEN, SHIFTED, Dataset, Item, PictureSet, few_shot, load_dataset, open_picture,
                            split_classes)
-from clip_min.preprocess import preprocess, read_picture
+from clip_min.data import pictures as pictures_file
+from clip_min.preprocess import Preprocess, preprocess, read_picture
+from clip_min.recipe import Recipe
 from clip_min.world import benchmarks
 
+CROPS = Recipe(0.1, {1: 1}, 1)
 HERE = os.path.dirname(os.path.abspath(__file__))
 REAL_ROOT = os.environ.get("CLIP_MIN_DATA") or os.path.join(HERE, "..", "..", "..", "shared", "data")
 needs_eurosat = pytest.mark.skipif(
@@ -321,7 +324,7 @@ def items(tmp_path):
 
 
 def test_a_picture_set_gives_preprocessed_pictures_and_labels(items):
-    pictures = PictureSet(items, 16)
+    pictures = PictureSet(items, Preprocess(16))
     assert len(pictures) == 3
     for (tensor, label), item in zip(pictures, items):
         assert label == item.label and torch.equal(tensor, preprocess(read_picture(item.path), 16))
@@ -331,11 +334,11 @@ def test_a_picture_set_gives_preprocessed_pictures_and_labels(items):
 
 def test_augmentation_is_fixed_by_seed_epoch_and_index(items):
     same = [items[0]] * 2
-    first = PictureSet(same, 16, augmented=True, seed=1)
-    again = PictureSet(same, 16, augmented=True, seed=1)
+    first = PictureSet(same, Preprocess(16), CROPS, seed=1)
+    again = PictureSet(same, Preprocess(16), CROPS, seed=1)
     assert torch.equal(first[1][0], again[1][0]) and torch.equal(first[1][0], first[1][0])
     assert not torch.equal(first[0][0], first[1][0])                                              # index
-    assert not torch.equal(first[0][0], PictureSet(same, 16, augmented=True, seed=2)[0][0])       # seed
+    assert not torch.equal(first[0][0], PictureSet(same, Preprocess(16), CROPS, seed=2)[0][0])       # seed
     again.set_epoch(1)
     assert not torch.equal(first[0][0], again[0][0])                                              # epoch
 
@@ -343,14 +346,14 @@ def test_augmentation_is_fixed_by_seed_epoch_and_index(items):
 def test_scale_and_flip_reach_the_augmentation(items):
     square = Image.open(items[0].path).resize((20, 20))
     square.save(items[0].path)
-    pictures = PictureSet(items, 20, augmented=True, scale=(1.0, 1.0), flip=False)
+    pictures = PictureSet(items, Preprocess(20), Recipe(0.1, {1: 1}, 1, crop_scale=(1.0, 1.0), flip=False))
     for epoch in range(5):   # the whole square: nothing else fits, as a middle crop at the latest
         pictures.set_epoch(epoch)
         assert torch.equal(pictures[0][0], preprocess(square, 20))
 
 
 def test_a_worker_process_gives_the_same_augmentation(items):
-    pictures = PictureSet(items, 16, augmented=True, seed=3)
+    pictures = PictureSet(items, Preprocess(16), CROPS, seed=3)
     pictures.set_epoch(2)
     for images, _ in torch.utils.data.DataLoader(pictures, batch_size=3, num_workers=1):
         assert torch.equal(images, torch.stack([pictures[index][0] for index in range(3)]))
@@ -358,9 +361,9 @@ def test_a_worker_process_gives_the_same_augmentation(items):
 
 def test_kept_pictures_are_opened_once_and_within_the_limit(items, monkeypatch):
     opened = []
-    monkeypatch.setattr(data, "read_picture", lambda path: opened.append(path) or read_picture(path))
-    monkeypatch.setattr(PictureSet, "KEEP_BYTES", 2 * 3 * 20 * 30)       # room for two of the three
-    pictures = PictureSet(items, 16, keep=True)
+    monkeypatch.setattr(pictures_file, "read_picture", lambda path: opened.append(path) or read_picture(path))
+    monkeypatch.setattr(pictures_file, "KEEP_BYTES", 2 * 3 * 20 * 30)       # room for two of the three
+    pictures = PictureSet(items, Preprocess(16), CROPS)
     first = [tensor for tensor, _ in pictures]
     assert len(opened) == 3
     assert all(torch.equal(tensor, kept) for tensor, (kept, _) in zip(first, pictures))
@@ -396,7 +399,7 @@ def test_eurosat_is_halved_into_five_and_five_classes_and_its_pictures_open(euro
     base, new = split_classes(eurosat, "base"), split_classes(eurosat, "new")
     assert base.classnames[-1] == "Industrial Buildings" and new.classnames[0] == "Pasture Land"
     assert len(base.test) + len(new.test) == 8_100
-    tensor, label = PictureSet(new.test, 32)[0]
+    tensor, label = PictureSet(new.test, Preprocess(32))[0]
     assert tensor.shape == (3, 32, 32) and label == 0 and "Pasture" in new.test[0].path
 
 

@@ -64,7 +64,7 @@ def accuracy_by_hand(prompt_file, dataset, labels):
     method = METHODS[prompt["method"]](clip, [dataset.classnames[label] for label in labels], **prompt["options"])
     assert method.load_state_dict(prompt["learned"], strict=False).unexpected_keys == []
     items = [item for item in dataset.test if item.label in labels]
-    images = torch.stack([image for image, _ in PictureSet(items, clip.image_size)])
+    images = torch.stack([image for image, _ in PictureSet(items, clip.preprocess)])
     with torch.no_grad():
         guesses = method.eval()(images).argmax(dim=-1).tolist()
     hits = sum(labels[guess] == item.label for guess, item in zip(guesses, items))
@@ -156,7 +156,7 @@ def test_every_evaluation_appends_one_line(trained, prompt_file, base_prompt_fil
 def test_the_two_variances_are_printed(prompt_file, tmp_path, capsys):
     """UPT Eqs. (6) to (8), of zero-shot CLIP and of a prompt."""
     clip, dataset = load_clip("tiny"), load_dataset("toy-satellite")
-    pairs = list(PictureSet(dataset.test, clip.image_size))
+    pairs = list(PictureSet(dataset.test, clip.preprocess))
     images, labels = torch.stack([image for image, _ in pairs]), torch.tensor([label for _, label in pairs])
     texts = clip.tokenizer([f"a centered satellite photo of {name}." for name in dataset.classnames], 32)
     within = intra_class_variance(clip.encode_image(images), labels)

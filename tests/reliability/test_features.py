@@ -17,7 +17,7 @@ from prompts.experiments import features as features_module
 from clip_min import load_clip
 from clip_min.data import Item, load_dataset, open_picture
 from prompts.experiments.features import frozen_features, view_seed
-from clip_min.preprocess import augment, preprocess
+from clip_min.preprocess import Preprocess, preprocess
 
 PATHS = ("toy-objects/test/apple/0", "toy-satellite/train/forest/1", "toy-scenes/val/beach/2")
 TOYS = [Item(path, 0) for path in PATHS]
@@ -95,7 +95,7 @@ def tensors(items, size, view=None, **options):
     if view is None:
         return torch.stack([preprocess(open_picture(item.path), size) for item in items])
     generators = [torch.Generator().manual_seed(view_seed(item.path, view)) for item in items]
-    return torch.stack([augment(open_picture(i.path), size, g, **options) for i, g in zip(items, generators)])
+    return torch.stack([Preprocess(size).augment(open_picture(i.path), g, **options) for i, g in zip(items, generators)])
 
 
 # --- the right features

@@ -201,7 +201,7 @@ def test_similarities_are_cosines(clip_tiny):
     cosines = matrices.similarities(clip_tiny, items, captions)
     assert cosines.shape == (12, 12) and cosines.abs().max() <= 1
     tokens = clip_tiny.tokenizer(captions, clip_tiny.context_length)
-    images = attention.images_of(items, clip_tiny.image_size)
+    images = attention.images_of(items, clip_tiny.preprocess)
     assert torch.allclose(clip_tiny.logit_scale.exp() * cosines, clip_tiny(images, tokens), atol=1e-3)
 
 

@@ -10,8 +10,7 @@ import torch
 from PIL import Image
 
 from clip_min import preprocess as module
-from clip_min.preprocess import (augment, preprocess, random_crop_box, read_picture, resized_crop, to_rgb,
-                                 to_tensor)
+from clip_min.preprocess import (Preprocess, preprocess, random_crop_box, read_picture, resized_crop, to_rgb)
 from tests.golden.images import golden_image
 
 with open(os.path.join(os.path.dirname(__file__), "..", "golden", "preprocess.json")) as file:
@@ -48,7 +47,7 @@ def test_a_preprocessed_picture_equals_torchvisions(case):
 
 def test_black_and_white_become_the_values_of_the_formula():
     for level in (0, 255):
-        tensor = to_tensor(Image.new("RGB", (3, 2), (level,) * 3))  # 2 rows, 3 columns
+        tensor = Preprocess(0).to_tensor(Image.new("RGB", (3, 2), (level,) * 3))  # 2 rows, 3 columns
         assert tensor.shape == (3, 2, 3)
         expected = (level / 255 - torch.tensor(module.MEAN)) / torch.tensor(module.STD)
         torch.testing.assert_close(tensor[:, 1, 2], expected)
@@ -57,19 +56,19 @@ def test_black_and_white_become_the_values_of_the_formula():
 @pytest.mark.parametrize("width, left", [(64, 0), (65, 0), (66, 1), (67, 2), (69, 2)])
 def test_half_pixels_of_the_middle_crop_are_rounded_to_the_even_side(width, left):
     image = golden_image("wide", 64, width)          # its shorter side is 64 already: only the crop is left
-    assert torch.equal(preprocess(image, 64), to_tensor(image.crop((left, 0, left + 64, 64))))
+    assert torch.equal(preprocess(image, 64), Preprocess(0).to_tensor(image.crop((left, 0, left + 64, 64))))
 
 
 def test_the_longer_side_is_rounded_down():
     image = golden_image("wide", 30, 68)             # 10 * 68 / 30 = 22.67 becomes 22
     resized = image.resize((22, 10), Image.BICUBIC)
-    assert torch.equal(preprocess(image, 10), to_tensor(resized.crop((6, 0, 16, 10))))
+    assert torch.equal(preprocess(image, 10), Preprocess(0).to_tensor(resized.crop((6, 0, 16, 10))))
 
 
 @pytest.mark.parametrize("width, height", [(1, 1), (2, 3), (1, 300), (300, 1)])
 def test_a_tiny_or_thin_picture_is_preprocessed_and_augmented(width, height):
     image = Image.new("RGB", (width, height), (10, 20, 30))
-    assert torch.equal(preprocess(image, 32), augment(image, 32, seeded(0)))
+    assert torch.equal(preprocess(image, 32), Preprocess(32).augment(image, seeded(0)))
 
 
 def test_an_absurdly_thin_strip_is_refused():
@@ -86,7 +85,7 @@ def test_a_resized_crop_equals_torchvisions(case):
     image = resized_crop(image, case["top"], case["left"], case["height"], case["width"], case["size"])
     if case["flip"]:
         image = image.transpose(Image.FLIP_LEFT_RIGHT)
-    tensor = to_tensor(image)
+    tensor = Preprocess(0).to_tensor(image)
     assert_near(case["mean"], tensor.mean((1, 2)))
     assert_near(case["std"], tensor.std((1, 2)))
     points = [(0, 0), (31, 40), (63, 63)]
@@ -96,11 +95,11 @@ def test_a_resized_crop_equals_torchvisions(case):
 def test_augmentation_depends_on_its_generator_and_on_nothing_else():
     image = golden_image("wide", 97, 211)
     torch.manual_seed(0)
-    first = augment(image, 32, seeded(5))
+    first = Preprocess(32).augment(image, seeded(5))
     torch.manual_seed(1)
     assert first.shape == (3, 32, 32)
-    assert torch.equal(first, augment(image, 32, seeded(5)))
-    assert not torch.equal(first, augment(image, 32, seeded(6)))
+    assert torch.equal(first, Preprocess(32).augment(image, seeded(5)))
+    assert not torch.equal(first, Preprocess(32).augment(image, seeded(6)))
 
 
 def test_crops_stay_inside_the_picture_and_within_scale_and_ratio():
@@ -135,11 +134,11 @@ def test_a_picture_is_mirrored_half_of_the_time_and_never_without_flip():
     half = Image.new("RGB", (64, 64))
     half.paste((255, 255, 255), (32, 0, 64, 64))  # left black, right white
     generator = seeded(0)
-    mirrored = [augment(half, 8, generator, scale=(0.95, 1.0)) for _ in range(400)]
+    mirrored = [Preprocess(8).augment(half, generator, scale=(0.95, 1.0)) for _ in range(400)]
     mirrored = sum(tensor[0, 4, 0] > tensor[0, 4, 7] for tensor in mirrored)
     assert 160 < mirrored < 240
     for _ in range(50):
-        tensor = augment(half, 8, generator, scale=(0.95, 1.0), flip=False)
+        tensor = Preprocess(8).augment(half, generator, scale=(0.95, 1.0), flip=False)
         assert tensor[0, 4, 0] < tensor[0, 4, 7]
 
 
@@ -184,7 +183,7 @@ def test_the_exif_orientation_is_applied(tmp_path):
 def test_a_palette_picture_is_resized_by_its_colours():
     image = golden_image("square", 64, 64).quantize(32)
     assert torch.equal(preprocess(image, 32), preprocess(to_rgb(image), 32))
-    assert torch.equal(augment(image, 32, seeded(1)), augment(to_rgb(image), 32, seeded(1)))
+    assert torch.equal(Preprocess(32).augment(image, seeded(1)), Preprocess(32).augment(to_rgb(image), seeded(1)))
 
 
 @pytest.mark.parametrize("problem, reason", [
