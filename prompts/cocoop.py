@@ -33,16 +33,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from clip_min.data import readable_names
+from clip_min.recipe import Recipe
 
 # CoCoOp Sec. 4, "Training Details"; the crops are the published configuration's.
-PAPER = dict(
-    lr=0.002, epochs={1: 10, 2: 10, 4: 10, 8: 10, 16: 10}, batch_size=1,
-    crop_scale=(0.08, 1.0), flip=True, max_norm=None, options={},
-)
+PAPER = Recipe(lr=0.002, epochs={1: 10, 2: 10, 4: 10, 8: 10, 16: 10}, batch_size=1)
 # For the tiny CLIP, chosen on the validation pictures of the miniature sets (notes/results.md).
-TINY = dict(
+TINY = Recipe(
     lr=0.05, epochs={1: 10, 2: 10, 4: 10, 8: 10, 16: 10}, batch_size=8,
-    crop_scale=(0.85, 1.0), flip=False, max_norm=5.0, options={},
+    crop_scale=(0.85, 1.0), flip=False, max_norm=5.0,
 )
 
 PROMPTS_AT_ONCE = 4096  # pictures times classes in one pass: bounds the memory of an evaluation

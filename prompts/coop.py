@@ -31,16 +31,16 @@ import torch.nn.functional as F
 from torch import nn
 
 from clip_min.data import readable_names
+from clip_min.recipe import Recipe
 
 # CoOp Sec. 3.1, "Training Details"; the crops are the published configuration's.
-PAPER = dict(
-    lr=0.002, epochs={1: 50, 2: 100, 4: 100, 8: 200, 16: 200}, imagenet_epochs=50, batch_size=32,
-    crop_scale=(0.08, 1.0), flip=True, max_norm=None, options={},
+PAPER = Recipe(
+    lr=0.002, epochs={1: 50, 2: 100, 4: 100, 8: 200, 16: 200}, imagenet_epochs=50, batch_size=32
 )
 # For the tiny CLIP, chosen on the validation pictures of the miniature sets (notes/results.md).
-TINY = dict(
+TINY = Recipe(
     lr=0.02, epochs={1: 50, 2: 50, 4: 50, 8: 50, 16: 50}, batch_size=32,
-    crop_scale=(0.85, 1.0), flip=False, max_norm=None, options=dict(ctx_init="a photo of a"),
+    crop_scale=(0.85, 1.0), flip=False, options={"ctx_init": "a photo of a"},
 )
 
 

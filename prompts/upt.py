@@ -36,16 +36,16 @@ import torch.nn.functional as F
 from torch import nn
 
 from clip_min.data import readable_names
+from clip_min.recipe import Recipe
 
 # UPT Appendix B; the epochs are CoOp's (arXiv:2109.01134, Sec. 3.1), on whose code UPT is built.
-PAPER = dict(
-    lr=0.002, epochs={1: 50, 2: 100, 4: 100, 8: 200, 16: 200}, imagenet_epochs=50, batch_size=32,
-    crop_scale=(0.08, 1.0), flip=True, max_norm=None, options={},
+PAPER = Recipe(
+    lr=0.002, epochs={1: 50, 2: 100, 4: 100, 8: 200, 16: 200}, imagenet_epochs=50, batch_size=32
 )
 # For the tiny CLIP, chosen on the validation pictures of the miniature sets (notes/results.md).
-TINY = dict(
+TINY = Recipe(
     lr=0.01, epochs={1: 5, 2: 10, 4: 10, 8: 20, 16: 20}, batch_size=32,
-    crop_scale=(0.85, 1.0), flip=False, max_norm=5.0, options={},
+    crop_scale=(0.85, 1.0), flip=False, max_norm=5.0,
 )
 
 

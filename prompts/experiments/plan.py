@@ -71,6 +71,7 @@ def make_run(clip, dataset, name, shots, seed, targets, flags):
     setting = dict(method=name, options=options, model=clip.name, sha256=clip.sha256, dataset=dataset.name)
     setting |= dict(classes=flags.classes, shots=shots, seed=seed, precision=flags.precision)
     recipe = FILES[name].TINY if clip.name == "tiny" else FILES[name].PAPER
+    recipe = dataclasses.asdict(recipe) if recipe else None
     changed = dict(options)
     if recipe:  # how it is trained, step by step
         given = {k: v for k in ("lr", "epochs", "batch_size") if (v := getattr(flags, k)) is not None}
@@ -95,7 +96,7 @@ def make_run(clip, dataset, name, shots, seed, targets, flags):
 
 def epochs_of(recipe, dataset, shots):
     """Passes over the training pictures: the recipe's for this number of shots or the next larger one it has."""
-    if dataset == "imagenet" and "imagenet_epochs" in recipe:
+    if dataset == "imagenet" and recipe["imagenet_epochs"]:
         return recipe["imagenet_epochs"]
     return recipe["epochs"][min((s for s in recipe["epochs"] if s >= shots), default=max(recipe["epochs"]))]
 

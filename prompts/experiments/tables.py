@@ -6,6 +6,7 @@ Each table has a line for each data set and method, and a last column for the pa
 """
 
 import csv
+import dataclasses
 import io
 import itertools
 import statistics
@@ -145,6 +146,7 @@ def recipe_of(row):
     recipe = FILES[row["method"]].TINY if row["model"] == "tiny" else FILES[row["method"]].PAPER
     if recipe is None:
         return dict(options={})
+    recipe = dataclasses.asdict(recipe)
     changed = dict(epochs=epochs_of(recipe, row["trained_on"], row["shots"]), crop_scale=list(recipe["crop_scale"]))
     return {key: value for key, value in recipe.items() if key != "imagenet_epochs"} | changed
 
