@@ -33,7 +33,7 @@ def evaluations(out):
 @pytest.fixture
 def no_work(monkeypatch):
     """Nothing is trained and every accuracy is 50 %."""
-    monkeypatch.setattr(train_script, "train", lambda *_: (0.0, []))
+    monkeypatch.setattr(train_script, "train", lambda *_: [])
     monkeypatch.setattr(train_script, "evaluate", lambda *_: 50.0)
 
 
@@ -143,7 +143,15 @@ def test_what_a_protocol_cannot_do_is_refused_before_anything_is_computed(tmp_pa
 
 def test_runs_with_long_options_have_folders_of_their_own():
     one, other = (sweep.folder_name(f"shots16-seed{seed}-{'x' * 300}") for seed in (1, 2))
-    assert one != other and len(one) <= 100 and sweep.folder_name("/a/b") == "a-b"
+    assert one != other and len(one) <= 100
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [("my/cats", "my-cats"), ("lr=1e+30", "lr=1e-30"), ("a b", "a-b"), ("a_b", "a b"), ("x.", "x"), ("-a", "a")],
+)
+def test_different_words_never_share_a_folder(one, other):
+    assert sweep.folder_name(one) != sweep.folder_name(other)
 
 
 # Trust: processes that die, and processes that meet
@@ -152,7 +160,8 @@ SCRIPT = """
 import train
 from clip_min.world import benchmarks
 benchmarks.PICTURES = {"train": 2, "val": 1, "test": 2}
-train.SAVE_EVERY = 0  # seconds
+from prompts.experiments import progress
+progress.SAVE_EVERY = 0  # seconds
 train.run_script(train.main)
 """
 ARGUMENTS = ("--method", "coop", "upt", "--shots", "1", "--seed", "1", "2", "--epochs", "4", "--batch-size", "4")
@@ -240,7 +249,9 @@ def test_two_processes_of_torchrun_compute_the_losses_of_one(start, undisturbed,
 
 
 def test_a_batch_that_cannot_be_shared_out_is_refused(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(train_script, "PROCESSES", 2)
-    monkeypatch.setattr(train_script, "join_torchrun", lambda device: device)
-    assert "batch of 5" in refusal(capsys, train(tmp_path, "--shots", 1, "--batch-size", 5))
-    assert json.loads((tmp_path / "results.jsonl").read_text())["method"] == "zero_shot"
+    """CoCoOp's paper takes batches of one picture."""
+    monkeypatch.setattr(sweep, "PROCESSES", 2)
+    for method, size in (("upt", 5), ("cocoop", 1)):
+        arguments = ("--method", method, "--shots", 1, "--batch-size", size)
+        assert f"batch of {size}" in refusal(capsys, train(tmp_path / "runs", *arguments))
+    assert not (tmp_path / "runs").exists()
