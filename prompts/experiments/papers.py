@@ -123,7 +123,11 @@ def figures():
     result = {}
     for row in read_rows():
         name = COOP[row["paper"]] if row["method"] == "CoOp" else row["method"]
-        if row["setting"] not in SETTINGS or name not in METHOD_NAMES or row["metric"] not in METRICS:
+        if (
+            row["setting"] not in SETTINGS
+            or name not in METHOD_NAMES
+            or row["metric"] not in METRICS
+        ):
             continue
         method, options = METHOD_NAMES[name]
         settings = Settings(json.dumps(options))
@@ -164,8 +168,10 @@ def why_none(asked):
     'ViT-B/16 only'
     """
     reported = [
-        known for known in figures()
-        if (known.table, known.method, known.dataset) == (asked.table, asked.method, plain(asked.dataset))
+        known
+        for known in figures()
+        if (known.table, known.method, known.dataset)
+        == (asked.table, asked.method, plain(asked.dataset))
     ]
     backbones = dict.fromkeys(known.backbone for known in reported)
     if not backbones:

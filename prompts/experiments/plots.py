@@ -1,6 +1,6 @@
 """The papers' two kinds of pictures, as SVG text, from results.jsonl: `python eval.py --plot NAME FILE.svg`.
 
-    rows → tables.collect → panels: {title: {label: cells}} → curves or bars → SVG text
+    rows → lines (lines.py) → panels: {title: {label: cells}} → curves or bars → SVG text
 
 few-shot: accuracy against the number of shots (CoOp Fig. 3, UPT Fig. 4). base-to-new: bars for the base
 classes, the new ones and their harmonic mean H (the figures of CoCoOp's Table 1). A panel for the average
@@ -10,17 +10,30 @@ and one for each data set, all with the same range of accuracies, and one legend
 import functools
 import math
 import statistics
+import warnings
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from prompts import METHODS
-from prompts.experiments.tables import collect, harmonic_mean
+from prompts.experiments.lines import Choice, lines_of, remarks_on_rows
+from prompts.experiments.rows import newest, usable
+from prompts.experiments.tables import harmonic_mean
 from prompts.experiments.text import printable
 
 NAMES = ("few-shot", "base-to-new")
 COLOURS = (
-    "#2a6fb0", "#d9772b", "#3a8f4a", "#8a4fa3", "#c03a3a", "#7a5c3e",
-    "#d070a8", "#777777", "#a5a12a", "#2aa5a5", "#1d3557", "#f2b134",
+    "#2a6fb0",
+    "#d9772b",
+    "#3a8f4a",
+    "#8a4fa3",
+    "#c03a3a",
+    "#7a5c3e",
+    "#d070a8",
+    "#777777",
+    "#a5a12a",
+    "#2aa5a5",
+    "#1d3557",
+    "#f2b134",
 )
 COLUMNS = 3
 # Of a panel and its margins, in pixels.
@@ -28,7 +41,10 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 250, 260, 36, 12, 40, 36
 LETTER = 7  # about the width of one, in pixels
 # Corners of a star around (0, 0), as multiples of its radius: every second one is further in.
 STAR = [
-    ((1 - 0.6 * (i % 2)) * math.sin(math.pi * i / 5), -(1 - 0.6 * (i % 2)) * math.cos(math.pi * i / 5))
+    (
+        (1 - 0.6 * (i % 2)) * math.sin(math.pi * i / 5),
+        -(1 - 0.6 * (i % 2)) * math.cos(math.pi * i / 5),
+    )
     for i in range(10)
 ]
 
@@ -47,13 +63,16 @@ class Style:
 
 
 def draw(rows, name, **chosen):
-    """Rows of results.jsonl, "few-shot" or "base-to-new", and the fields of `tables.Choice` → SVG text.
+    """Rows of results.jsonl, "few-shot" or "base-to-new", and the fields of `lines.Choice` → SVG text.
 
     Raises ValueError for another name, and if there is nothing to draw, with the command that changes it.
     """
     if name not in NAMES:
         raise ValueError(f"There is no plot {name!r}: choose {' or '.join(NAMES)}.")
-    lines = collect(rows, name, **chosen)
+    counted, choice = newest(usable(rows)), Choice(**chosen)
+    for remark in remarks_on_rows(counted, name, choice):
+        warnings.warn(remark, stacklevel=2)
+    lines = lines_of(counted, name, choice)
     if name == "few-shot":
         lines = with_curves(lines)
     panels, styles = panels_of(lines), styles_of(lines)
@@ -74,14 +93,16 @@ def svg(panels, legend, width):
     """Elements of the panels, what `legend` gives, the panels' width → the whole SVG text."""
     entries, legend_width, height = legend
     width = max(width, legend_width)
-    return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11">',
-        '<rect width="100%" height="100%" fill="white"/>',
-        *panels,
-        *entries,
-        "</svg>\n",
-    ])
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+            f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11">',
+            '<rect width="100%" height="100%" fill="white"/>',
+            *panels,
+            *entries,
+            "</svg>\n",
+        ]
+    )
 
 
 def legend(styles, width, top):
@@ -124,7 +145,9 @@ def panels_of(lines):
 def styles_of(lines):
     """Lines → {label: Style}, in the order of the legend. The first zero-shot CLIP is black, others are grey."""
     styles, learners = {}, 0
-    order = sorted(lines, key=lambda line: (list(METHODS).index(line.method), line.label, line.shots))
+    order = sorted(
+        lines, key=lambda line: (list(METHODS).index(line.method), line.label, line.shots)
+    )
     for line in order:
         label = line_name(lines, line)
         if label in styles:
@@ -161,7 +184,10 @@ def curves(cells, styles, ticks):
             corners = joined([(x[0] + 5 * dx, level + 5 * dy) for dx, dy in STAR])
             parts.append(f'<polygon points="{corners}" fill="{styles[label].colour}"/>')
         else:
-            parts += curve([(x_n, y(mean), y(mean - d), y(mean + d)) for x_n, mean, d in points], styles[label].colour)
+            parts += curve(
+                [(x_n, y(mean), y(mean - d), y(mean + d)) for x_n, mean, d in points],
+                styles[label].colour,
+            )
     return parts
 
 
@@ -194,12 +220,16 @@ def bars(cells, styles, ticks):
     parts = [x_name("classes (H: harmonic mean)")]
     for i, group in enumerate(("base", "new", "H")):
         start = LEFT + (i + 0.1) * group_width
-        parts.append(text(start + 0.4 * group_width, HEIGHT - BOTTOM + 14, group, 'text-anchor="middle"'))
+        parts.append(
+            text(start + 0.4 * group_width, HEIGHT - BOTTOM + 14, group, 'text-anchor="middle"')
+        )
         for j, label in enumerate(learners):
             value = value_of(cells[label], group)
             if value:
                 place = start + j * bar_width, bar_width
-                parts += bar(place, [y_of(v, ticks) for v in value], y_of(0, ticks), styles[label].colour)
+                parts += bar(
+                    place, [y_of(v, ticks) for v in value], y_of(0, ticks), styles[label].colour
+                )
         for label in cells:
             value = value_of(cells[label], group)
             if styles[label].is_zero_shot and value:
@@ -265,7 +295,9 @@ def nice_ticks(low, high, most=7):
 
 
 def y_of(accuracy, ticks):
-    return HEIGHT - BOTTOM - (accuracy - ticks[0]) / (ticks[-1] - ticks[0]) * (HEIGHT - TOP - BOTTOM)
+    return (
+        HEIGHT - BOTTOM - (accuracy - ticks[0]) / (ticks[-1] - ticks[0]) * (HEIGHT - TOP - BOTTOM)
+    )
 
 
 def axis(ticks):

@@ -17,8 +17,18 @@ from prompts.experiments.text import printable
 
 # What one run may write differently from time to time. All else in a row says which run it is.
 OUTCOME = {
-    "accuracy", "failed", "loss", "losses", "seconds", "trainable_parameters", "device", "command", "version",
-    "code", "pictures", "trained_pictures",
+    "accuracy",
+    "failed",
+    "loss",
+    "losses",
+    "seconds",
+    "trainable_parameters",
+    "device",
+    "command",
+    "version",
+    "code",
+    "pictures",
+    "trained_pictures",
 }
 # Two more keys than these, "accuracy" or "failed", make a row.
 WORDS = ("method", "model", "dataset", "classes")
@@ -69,7 +79,9 @@ def usable(rows):
     if skipped:
         number, problem = skipped[0]
         more = f" (and {len(skipped) - 1} more lines)" if len(skipped) > 1 else ""
-        warnings.warn(f"Line {number} of the results is skipped, because {problem}{more}.", stacklevel=2)
+        warnings.warn(
+            f"Line {number} of the results is skipped, because {problem}{more}.", stacklevel=2
+        )
     return good
 
 
@@ -87,7 +99,11 @@ def problem_of(row):
             return f"its {key} is not a word"
     if not isinstance(row.get("options"), dict):
         return "its options are not a JSON object"
-    if row["trained_on"] is not None and row["method"] != "zero_shot" and not is_count(row.get("shots")):
+    if (
+        row["trained_on"] is not None
+        and row["method"] != "zero_shot"
+        and not is_count(row.get("shots"))
+    ):
         return "its shots are not a number"
     if not isinstance(row.get("seed", 0), int | None):
         return "its seed is not a number"
@@ -95,7 +111,9 @@ def problem_of(row):
         return "its sha256 is not a word"
     if isinstance(row.get("failed"), str):
         return None
-    return None if is_percentage(row.get("accuracy")) else "its accuracy is not a number from 0 to 100"
+    return (
+        None if is_percentage(row.get("accuracy")) else "its accuracy is not a number from 0 to 100"
+    )
 
 
 def is_count(value):
