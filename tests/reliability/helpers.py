@@ -74,9 +74,11 @@ def make_row(method="coop", dataset="toy-objects", accuracy=50.0, seed=1, shots=
     row |= dict(seed=seed, precision="fp32", split="test", accuracy=accuracy)
     row |= dict(trained_on=dataset, trained_classes="all")
     if recipe:
-        row |= {k: recipe[k] for k in ("lr", "batch_size", "flip", "max_norm", "options")}
-        row |= dict(crop_scale=list(recipe["crop_scale"]))
-        row |= dict(epochs=recipe["epochs"][shots]) if shots in recipe["epochs"] else {}
+        for field in ("lr", "batch_size", "flip", "max_norm", "options"):
+            row[field] = getattr(recipe, field)
+        row["crop_scale"] = list(recipe.crop_scale)
+        if shots in recipe.epochs:
+            row["epochs"] = recipe.epochs[shots]
     return row | changes
 
 
