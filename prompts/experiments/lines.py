@@ -357,7 +357,9 @@ def average_of(parts, datasets):
                 seed: statistics.mean(run[seed] for run in runs) for seed in sorted(seeds)
             }
     settings = {part["settings"] for part in parts}
-    is_of_the_papers = set(datasets) <= {*ELEVEN, *SHIFTED["imagenet"]}
-    agreed = settings.pop() if len(settings) == 1 and is_of_the_papers else papers.NOT_COMPARABLE
+    if not set(datasets) <= {*ELEVEN, *SHIFTED["imagenet"]}:
+        agreed = papers.OTHER_DATA_SETS
+    else:
+        agreed = settings.pop() if len(settings) == 1 else papers.UNLIKE
     own_split = any(part["own_split"] for part in parts)
     return {"cells": cells, "codes": codes, "settings": agreed, "own_split": own_split}

@@ -62,14 +62,16 @@ VERSIONS = {  # how a source is called in a table: what a reader must know about
 class Settings:
     """How one of our runs was set. options: those that are not the method's defaults, as JSON.
 
-    other: what differs from every paper, "template" or "training"; "": nothing does.
+    other: what differs from every paper, such as "template" or "training"; "": nothing does.
     """
 
     options: str
     other: str = ""
 
 
-NOT_COMPARABLE = Settings("", "")  # an average over data sets whose runs differ
+# Of an average: over other data sets than the papers', and over runs that were not set alike.
+OTHER_DATA_SETS = Settings("", "data sets")
+UNLIKE = Settings("", "settings")
 
 
 @dataclass(frozen=True)

@@ -65,9 +65,6 @@ def usable(rows):
     """The entries that are rows of an evaluation or of a run that diverged → a list of dicts, in order.
 
     What is skipped is counted in one warning, with the numbers of the lines. Empty lines are skipped without it.
-
-    >>> usable(["", dict(failed="The loss is not finite.")])
-    []
     """
     good, skipped = [], []
     for number, row in enumerate(rows, start=1):

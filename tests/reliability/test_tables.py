@@ -3,14 +3,15 @@
 import csv
 import doctest
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from clip_min.data import ELEVEN, SHIFTED
 from clip_min.files import read_json_lines
-from prompts.experiments import papers, plots, tables
-from prompts import FILES, METHODS
+from prompts import METHODS
+from prompts.experiments import lines, papers, plots, tables
 from tests.reliability.helpers import make_row, zero_shot
 
 
@@ -71,10 +72,22 @@ def test_another_option_or_recipe_is_a_line_of_its_own_and_says_how_it_differs(m
 
 
 def test_the_recipe_of_a_number_of_shots_between_two_of_it_is_that_of_the_next(monkeypatch):
-    monkeypatch.setattr(FILES["upt"], "TINY", FILES["upt"].TINY | dict(epochs={1: 5, 4: 6}))
+    recipe = replace(lines.recipe_of("upt", "tiny"), epochs={1: 5, 4: 6})
+    monkeypatch.setattr(lines, "recipe_of", lambda method, model: recipe)
     for shots, epochs in ((1, 5), (3, 6), (4, 6), (16, 6)):
-        recipe = dict(lr=0.01, options={}, trained_on="toy-objects")
-        assert tables.recipe_of(recipe | dict(method="upt", model="tiny", shots=shots))["epochs"] == epochs
+        row = make_row("upt", shots=shots, epochs=epochs)
+        assert lines.label_of(row) == "upt"
+        assert lines.label_of(row | dict(epochs=7)) == "upt epochs=7"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_recipe_has_the_names_that_rows_are_compared_by(method):
+    recipes = [lines.recipe_of(method, model) for model in ("tiny", "ViT-B/16")]
+    if method in ("zero_shot", "linear_probe"):
+        assert recipes == [None, None]
+    else:
+        usual = [lines.usual_training(make_row(method), recipe) for recipe in recipes]
+        assert {"lr", "epochs", "batch_size", "crop_scale", "flip", "max_norm"} <= usual[0].keys() == usual[1].keys()
 
 
 def test_two_sets_of_weights_under_one_name_are_never_mixed():
@@ -173,7 +186,8 @@ def test_choices_restrict_the_table_and_the_order_is_that_of_the_methods():
 def test_an_empty_table_is_refused_with_the_command_that_fills_it(choice, command):
     with pytest.raises(ValueError, match="There are no few-shot results") as error:
         others = [make_row() | dict(method="of another version"), {"a line": "of something else"}]
-        tables.table([zero_shot(), *others], "few-shot", **choice)
+        with pytest.warns(UserWarning, match="no method of another version"):
+            tables.table([zero_shot(), *others], "few-shot", **choice)
     assert f"`{command}`." in str(error.value)
 
 
@@ -190,19 +204,24 @@ WORDS = dict(options=dict(ctx_init="a photo of a"))
     (make_row("upt", "eurosat", **VIT), "90.5 (UPT T2)"),
     (make_row("upt", "eurosat", **VIT, views=0, precision="fp16"), "90.5 (UPT T2)"),
     (make_row("upt", "eurosat", **VIT, options=dict(n_ctx=4, depth="deep")), "90.5 (UPT T2)"),
-    (make_row("upt", "eurosat", **VIT, options=dict(n_ctx=8)), ""),
-    (make_row("upt", "eurosat", **VIT, lr=0.1), ""),
-    (make_row("upt", "eurosat", shots=8, **VIT), ""),
-    (make_row("upt", "eurosat", model="ViT-B/32"), ""),
-    (make_row("upt", "eurosat"), ""),
+    (make_row("upt", "eurosat", **VIT, options=dict(n_ctx=8)), "other options"),
+    (make_row("upt", "eurosat", **VIT, lr=0.1), "other training"),
+    (make_row("upt", "eurosat", shots=8, **VIT), "16 shots only"),
+    (make_row("upt", "eurosat", shots=8, **VIT, lr=0.1), ""),
+    (make_row("upt", "eurosat", model="ViT-B/32"), "ViT-B/16 only"),
+    (make_row("upt", "eurosat"), "ViT-B/16 only"),
+    (make_row("upt", "toy-satellite"), ""),
+    (make_row("upt", "my/folder", **VIT), ""),
+    (make_row("coop", "imagenet", model="ViT-L/14", epochs=50), "RN50, RN101, ViT-B/32, ViT-B/16 only"),
     (make_row("coop", "eurosat", **VIT, **WORDS), "78.8 (UPT T2)"),  # M = 4
-    (make_row("coop", "eurosat", **VIT), ""),  # M = 16
-    (make_row("coop", "imagenet", **VIT, epochs=50), "70.1 (CoOp T2)"),
-    (make_row("coop", "imagenet", **VIT, epochs=50, options=dict(n_ctx=16)), "70.1 (CoOp T2)"),
-    (make_row("coop", "imagenet", **VIT), ""),  # 200 epochs
+    (make_row("coop", "eurosat", **VIT), "other options"),  # M = 16
+    (make_row("coop", "imagenet", **VIT, epochs=50), "70.1 (CoOp v1 T7)"),
+    (make_row("coop", "imagenet", **VIT, epochs=50, options=dict(n_ctx=16)), "70.1 (CoOp v1 T7)"),
+    (make_row("coop", "imagenet", model="RN50", epochs=50), "60.5 (CoOp v1 T2)"),
+    (make_row("coop", "imagenet", **VIT), "other training"),  # 200 epochs
     (make_row("vpt", "sun397", **VIT), "71.6 (UPT T2)"),
     (make_row("vpt", "sun397", **VIT, options=dict(depth=1)), "68.1 (UPT T2)"),
-    (make_row("vpt", "eurosat", **VIT), ""),  # a template of its own
+    (make_row("vpt", "eurosat", **VIT), "other template"),  # of its own
     (make_row("vpt", "eurosat", **VIT, template="a photo of a {}."), "91.5 (UPT T2)"),
 ])  # fmt: skip
 def test_a_papers_figure_stands_only_beside_a_run_with_its_settings(row, cell):
@@ -212,8 +231,9 @@ def test_a_papers_figure_stands_only_beside_a_run_with_its_settings(row, cell):
 def test_zero_shot_clip_has_the_figures_of_its_templates():
     others = [make_row("coop", "imagenet", **VIT), zero_shot("imagenet", **VIT)]
     lines = as_dicts([*others, zero_shot("imagenet", **VIT, options=dict(templates="ensemble"))], "few-shot")
-    assert [line["paper"] for line in lines] == ["64.7 (CoOp T2)", "67.3 (CoOp T2)", ""]
-    assert as_dicts([*others, zero_shot("imagenet", **VIT, template="{}.")], "few-shot")[1]["paper"] == ""
+    assert [line["paper"] for line in lines] == ["64.7 (CoOp v1 T7)", "67.3 (CoOp v1 T7)", "other training"]
+    other = zero_shot("imagenet", **VIT, template="{}.")
+    assert as_dicts([*others, other], "few-shot")[1]["paper"] == "other template"
 
 
 def test_figures_that_several_papers_give_are_named_once_with_all_of_them():
@@ -222,7 +242,34 @@ def test_figures_that_several_papers_give_are_named_once_with_all_of_them():
     line = find(as_dicts(rows, "domain-generalization"), dataset="imagenet_r", method="coop ctx_init=a photo of a")
     assert line["paper"] == "75.2 (CoCoOp T3, UPT T1)"
     zero = find(as_dicts(rows, "domain-generalization"), dataset="imagenet_r", method="zero_shot")
-    assert zero["paper"] == "72.5 (CoOp T1); 74.0 (CoCoOp T3)"
+    assert zero["paper"] == "72.5 (CoOp v1 T6); 74.0 (CoCoOp T3)"
+    average = find(as_dicts(rows, "domain-generalization", methods=["coop"]), method=line["method"], dataset="imagenet")
+    assert average["paper"] == "71.5 (CoCoOp T3, UPT T1)"
+
+
+def test_where_a_figure_of_coops_preprint_stands_a_remark_says_how_it_was_measured():
+    """64.7 and 66.7 are the same experiment with different pipelines."""
+    rows = [make_row("coop", d, trained_on="imagenet", **VIT, epochs=50) for d in ("imagenet", "imagenet_r")]
+    rows += [zero_shot(d, **VIT) for d in ("imagenet", "imagenet_r")]
+    header, body = tables.table(rows, "domain-generalization")
+    assert "64.7 (CoOp v1 T6); 66.7 (CoCoOp T3)" in [row[-1] for row in body]
+    assert body[-1][0].startswith("CoOp v1: the preprint of September 2021.") and len(body[-1]) == 1
+    assert [row for row in tables.table([make_row("upt", "dtd", **VIT)], "few-shot")[1] if len(row) == 1] == []
+
+
+def test_the_average_over_the_shifted_versions_has_upts_figure():
+    datasets = ("imagenet", *SHIFTED["imagenet"])
+    rows = [make_row("upt", d, trained_on="imagenet", epochs=50, **VIT) for d in datasets]
+    recipe = lines.recipe_of("upt", "ViT-B/16")
+    rows = [row | dict(epochs=recipe.epochs_for("imagenet", 16)) for row in rows]
+    line = find(as_dicts(rows, "domain-generalization"), dataset="average of 4 targets")
+    assert line["paper"] == "60.0 (UPT T1)"
+
+
+def test_coop_with_as_many_parameters_as_cocoop_has_the_figures_of_cocoops_table_5():
+    row = make_row("coop", "imagenet", trained_classes="base", epochs=50, options=dict(n_ctx=60), **VIT)
+    line = as_dicts([row | dict(classes=c) for c in ("base", "new")], "base-to-new")[0]
+    assert line["paper"] == "76.2 / 65.3 / 70.3 (CoCoOp T5)"
 
 
 def test_base_new_and_harmonic_mean_of_a_paper_stand_together():
@@ -235,7 +282,11 @@ def test_the_papers_averages_stand_beside_averages_of_the_same_data_sets():
     assert as_dicts(few, "few-shot")[-1]["paper"] == "81.4 (UPT T2)"
     folders = [make_row("upt", f"folder-{i}", **VIT) for i in range(11)]
     line = as_dicts(folders, "few-shot")[-1]
-    assert (line["dataset"], line["paper"]) == ("average of 11", "")
+    assert (line["dataset"], line["paper"]) == ("average of 11", "other data sets")
+    own_templates = [make_row("vpt", d, epochs=50 if d == "imagenet" else 200, **VIT) for d in ELEVEN]
+    assert as_dicts(own_templates, "few-shot")[-1]["paper"] == "other settings"
+    one_template = [row | dict(template="a photo of a {}.") for row in own_templates]
+    assert as_dicts(one_template, "few-shot")[-1]["paper"] == "79.4 (UPT T2)"
     cross = [make_row("cocoop", d, trained_on="imagenet", **VIT) for d in ELEVEN]
     assert as_dicts(cross, "cross-dataset")[-1]["paper"] == "65.7 (CoCoOp T2)"
     from_pets = [make_row("cocoop", d, trained_on="oxford_pets", **VIT) for d in ELEVEN]
@@ -251,6 +302,106 @@ def test_a_split_of_our_own_has_a_footnote_instead_of_the_papers_figures():
     assert tables.as_text(header, body).endswith("\n\n" + body[-1][0])
     assert tables.as_markdown(header, body).endswith("\n\n" + body[-1][0])
     assert "not comparable" not in tables.as_csv(header, body)
+
+
+# --- what does not count ---
+
+
+def remarks(rows, name="few-shot", **choice):
+    return [row[0] for row in tables.table(rows, name, **choice)[1] if len(row) == 1]
+
+
+NEW = dict(code={"coop.py": "c2"}, pictures="p2")
+OLD = dict(code={"coop.py": "c1"}, pictures="p1")
+
+
+def test_a_row_of_older_code_or_other_pictures_is_never_shown():
+    rows = [make_row(accuracy=10.0, **OLD), make_row(accuracy=60.0, **NEW), make_row(seed=2, accuracy=70.0, **NEW)]
+    assert as_dicts(rows, "few-shot")[0]["16 shots"] == "65.0 ± 5.0" and remarks(rows) == []
+    rows = [zero_shot(accuracy=10.0, **OLD), make_row("upt", accuracy=10.0, **OLD), *rows]
+    assert [line["method"] for line in as_dicts(rows, "few-shot")] == ["coop"]
+    (remark,) = remarks(rows)
+    assert remark == (
+        "2 older rows left out, because the pictures, class names or templates have changed since "
+        "(last: upt on toy-objects)."
+    )
+
+
+def test_a_table_counts_only_the_older_rows_that_would_stand_in_it():
+    old = [
+        make_row("upt", **OLD),
+        make_row("vpt", classes="base", trained_classes="base", **OLD),
+        make_row("vpt", split="val", **OLD),
+        make_row("vpt", "toy-flowers", **OLD),
+        make_row("vpt", model="RN50", **OLD),
+        make_row("vpt", shots=1, **OLD),
+        zero_shot("toy-flowers", **OLD),
+    ]
+    new = [make_row(dataset=d, classes=c, split=s, **NEW) for d in ("toy-objects", "toy-flowers")
+           for c in ("all", "base") for s in ("test", "val")]  # fmt: skip
+    (remark,) = remarks([*old, *new], datasets=["toy-objects"], models=["tiny"], shots=[16])
+    assert remark.startswith("1 older row left out") and "upt on toy-objects" in remark
+    assert remarks([*old, *new], datasets=["toy-objects"], models=["tiny"], shots=[16], methods=["coop"]) == []
+    (remark,) = remarks([*old, *new])
+    assert remark.startswith("5 older rows left out")
+
+
+def failed_row(**changes):
+    row = make_row(**changes)
+    del row["accuracy"]
+    return row | dict(failed="The loss is not finite.")
+
+
+def test_a_run_that_diverged_is_named_below_the_table():
+    rows = [make_row(), failed_row(seed=2), failed_row(method="upt", lr=9.0, seed=3, shots=4)]
+    assert as_dicts(rows, "few-shot")[0]["seeds"] == "1" and len(as_dicts(rows, "few-shot")) == 1
+    assert remarks(rows) == [
+        "2 runs that diverged left out (last: upt lr=9.0 on toy-objects, 4 shots, seed 3: The loss is not finite.)."
+    ]
+    assert remarks(rows, methods=["coop"])[0].startswith("1 run that diverged left out (last: coop on toy-objects, 16")
+    with pytest.raises(ValueError, match="There are no few-shot results: run `.*`. 1 run that diverged left out"):
+        tables.table([failed_row()], "few-shot")
+
+
+def test_seeds_of_different_code_are_named_below_the_table():
+    new = NEW | dict(code={"coop.py": "c3"})
+    rows = [make_row(seed=1, **NEW), make_row(seed=2, **new), make_row("upt", seed=1, **NEW), zero_shot(**new)]
+    assert remarks(rows) == [
+        "In 1 line the code was changed between two seeds (first: coop on toy-objects): run all seeds again."
+    ]
+    assert remarks([*rows, make_row(seed=1, **new)]) == []
+    shots = [make_row(seed=1, shots=1, **NEW), make_row(seed=1, shots=16, **new)]
+    assert remarks(shots) == []  # different columns
+
+
+def test_an_odd_row_is_skipped_with_a_note():
+    with pytest.warns(UserWarning, match="Line 1 of the results is skipped, because it is not a JSON object"):
+        assert len(as_dicts([None, make_row()], "few-shot")) == 1
+
+
+def test_names_with_control_characters_and_bars_cannot_break_a_table():
+    rows = [make_row(dataset="a\x1b[2J|b\nc", options=dict(ctx_init="x\x07"))]
+    header, body = tables.table(rows, "few-shot")
+    assert body[0][:2] == [r"a\x1b[2J|b\nc", r"coop ctx_init=x\x07"]
+    assert tables.as_markdown(header, body).splitlines()[2].startswith(r"| a\x1b[2J\|b\nc | coop ctx_init=x\x07 | 50.0 |")
+    failed = failed_row(options={}, dataset="b\x1b") | dict(failed="nan\x1b[2J")
+    older = make_row("upt", dataset="c\x1b", **OLD)
+    everything = [*rows, failed, older, make_row(dataset="c\x1b", **NEW)]
+    for text in (tables.report(everything, "few-shot", form) for form in ("text", "markdown", "csv")):
+        assert text.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("form, write", [
+    ("text", tables.as_text), ("markdown", tables.as_markdown), ("csv", tables.as_csv)])  # fmt: skip
+def test_a_report_is_the_table_in_one_of_three_formats(form, write):
+    rows = [make_row(), make_row("upt"), zero_shot()]
+    assert tables.report(rows, "few-shot", form, methods=["upt"]) == write(
+        *tables.table(rows, "few-shot", methods=["upt"])
+    )
+    assert tables.report(rows, "few-shot") == tables.as_text(*tables.table(rows, "few-shot"))
+
+
+# --- formats ---
 
 
 def test_text_is_aligned_and_markdown_has_a_cell_for_every_column():
@@ -273,15 +424,87 @@ def test_csv_has_mean_deviation_and_seeds_in_columns_of_their_own():
 
 
 def test_the_examples_are_true():
-    assert doctest.testmod(tables).attempted == doctest.testmod(papers).attempted == 1
-    assert doctest.testmod(tables).failed == doctest.testmod(papers).failed == 0
+    for module, examples in ((tables, 2), (papers, 2), (lines, 1)):
+        result = doctest.testmod(module)
+        assert (result.attempted, result.failed) == (examples, 0), module
 
 
 def test_papers_csv_is_the_transcription_of_the_papers_tables():
     shared = Path(__file__).parents[3] / "shared" / "papers" / "tables.csv"
     if not shared.exists():
         pytest.skip("the transcription of the papers' tables is not beside the repository")
-    assert shared.read_text().splitlines() == Path(papers.__file__).with_name("papers.csv").read_text().splitlines()
+    with shared.open(encoding="utf-8", newline="") as file:
+        transcribed = list(csv.DictReader(file))
+    keys = ("paper", "backbone", "setting", "method", "dataset", "metric", "value")
+    ours = {tuple(row[key] for key in keys): row["table"] for row in papers.read_rows()}
+    assert len(transcribed) == 365
+    for row in transcribed:
+        table = ours[tuple(row[key] for key in keys)]  # "6" or "1", where the transcription has "1 and 6"
+        assert table == row["table"] or set(table.split(" and ")) <= set(row["table"].split(" and "))
+
+
+def figures(**wanted):
+    """{(method, data set, metric): value} of the lines of papers.csv that have all of `wanted`."""
+    rows = [row for row in papers.read_rows() if wanted.items() <= row.items()]
+    return {(row["method"], row["dataset"], row["metric"]): float(row["value"]) for row in rows}
+
+
+def test_papers_csv_names_a_version_for_each_paper_and_no_figure_twice():
+    rows = papers.read_rows()
+    assert {row["paper"]: row["version"] for row in rows} == {
+        "CoOp": "2109.01134v1", "CoCoOp": "2203.05557", "UPT": "2210.07225",
+    }  # fmt: skip
+    places = [tuple(value for key, value in row.items() if key != "value") for row in rows]
+    assert len(places) == len(set(places))
+    assert all(float(row["value"]) == float(row["value"]) for row in rows)
+
+
+def test_backbones_other_than_rn50_stand_in_coops_tables_6_and_7():
+    tables_of = {}
+    for row in papers.read_rows():
+        if row["paper"] == "CoOp" and row["setting"] in ("domain-generalization", "16-shot"):
+            tables_of.setdefault(row["backbone"], set()).add(row["table"])
+    rn50 = tables_of.pop("RN50")
+    assert rn50 == {"1", "1 and 6", "2 and 7", "3", "text 3.1"}
+    assert tables_of == dict.fromkeys(["RN101", "ViT-B/32", "ViT-B/16"], {"6", "7"})
+
+
+def test_cocoops_gains_over_coop_are_the_differences_of_its_table_2():
+    rows = figures(paper="CoCoOp", table="2")
+    gains = {key: value for key, value in rows.items() if key[2] == "accuracy gain"}
+    assert len(gains) == 12
+    for (_, dataset, _), gain in gains.items():
+        difference = rows["CoCoOp", dataset, "accuracy"] - rows["CoOp", dataset, "accuracy"]
+        assert gain == pytest.approx(difference, abs=0.006)
+
+
+def test_the_gains_stated_in_the_text_are_the_differences_of_the_tables():
+    table_1, text = figures(paper="CoCoOp", table="1"), figures(paper="CoCoOp", table="text 4.1")
+    for classes in ("base", "new"):
+        pair = [table_1[method, "StanfordCars", classes] for method in ("CoCoOp", "CoOp")]
+        gain = text["CoCoOp minus CoOp", "StanfordCars", f"{classes} gain"]
+        assert gain == pytest.approx(pair[0] - pair[1], abs=0.006)
+    coop = figures(paper="CoOp", table="2 and 7")
+    gain = coop["CoOp", "ImageNet", "accuracy"] - coop["zero-shot (prompt engineering)", "ImageNet", "accuracy"]
+    stated = figures(paper="CoOp", table="text 3.1")["CoOp minus zero-shot", "ImageNet", "accuracy gain"]
+    assert stated == pytest.approx(gain, abs=0.006)
+
+
+def test_upts_averages_are_those_of_its_table_1_but_for_one_that_the_paper_prints_otherwise():
+    rows = figures(paper="UPT", table="1")
+    for method in ("CoOp", "CoCoOp", "VPT-shallow", "VPT-deep", "UPT"):
+        names = ("ImageNet", "ImageNetV2", "ImageNet-Sketch", "ImageNet-A", "ImageNet-R")
+        source, *targets = (rows[method, name, "accuracy"] for name in names)
+        assert rows[method, "average of 4 targets", "accuracy"] == pytest.approx(sum(targets) / 4, abs=0.006)
+        mean = (source + sum(targets)) / 5
+        printed = rows[method, "average of 5", "accuracy"]
+        assert printed == pytest.approx(mean, abs=0.035 if method == "VPT-shallow" else 0.007)
+
+
+def test_coops_nearest_words_are_those_that_could_be_read():
+    """16 vectors on 5 data sets; the paper has five N/A, and eight cells were lost with the layout of the page."""
+    words = figures(paper="CoOp", table="4")
+    assert len(words) == 67 and words["CoOp M=16", "OxfordPets", "distance of vector 3 to fluffy"] == 1.6099
 
 
 def test_miniature_and_real_data_sets_have_averages_of_their_own():
