@@ -1,4 +1,5 @@
-"""Predictions on one's own pictures: which files, which classes are most probable, as text, JSON and a picture.
+"""Predictions on one's own pictures: which files, which classes are most probable, as text, JSON
+and a picture.
 
     find_pictures → readable_pictures → paths → (a method's probabilities [N, K]) → best
                   → as_text, as_json_lines, draw
@@ -23,10 +24,11 @@ TEXT, FAINT, TRACK, FIRST, OTHER = "#1f2328", "#6a737d", "#e8ebef", "#2f6fde", "
 
 
 def find_pictures(paths):
-    """Files, folders and toy paths ("toy-objects/test/apple/12") → list of paths of pictures, in this order.
+    """Files, folders and toy paths ("toy-objects/test/apple/12") → list of paths of pictures, in
+    this order.
 
-    A folder gives its picture files, sorted by name, without hidden ones (a Mac writes `._cat.jpg` beside
-    `cat.jpg`). Raises ValueError for a folder without pictures, and for what is not there.
+    A folder gives its picture files, sorted by name, without hidden ones (a Mac writes `._cat.jpg`
+    beside `cat.jpg`). Raises ValueError for a folder without pictures, and for what is not there.
     """
     pictures = []
     for path in map(str, paths):
@@ -51,7 +53,8 @@ def pictures_in(folder):
             pictures.append(path)
     if not pictures:
         raise ValueError(
-            f"The folder {printable(folder)} holds no pictures ({', '.join(SUFFIXES)}): give another one."
+            f"The folder {printable(folder)} holds no pictures ({', '.join(SUFFIXES)}): "
+            "give another one."
         )
     return pictures
 
@@ -102,9 +105,11 @@ def same_names(tokenizer, classnames):
 
 
 def best(probabilities, classnames, most=5):
-    """p(y|x) [N, K] → for each picture its `most` classes (name, probability), the most probable one first.
+    """p(y|x) [N, K] → for each picture its `most` classes (name, probability), the most probable
+    one first.
 
-    Raises ValueError if a probability is not a number, which a damaged prompt or a diverged training gives.
+    Raises ValueError if a probability is not a number, which a damaged prompt or a diverged
+    training gives.
 
     >>> import torch
     >>> best(torch.tensor([[0.25, 0.75]]), ["cat", "dog"])
@@ -112,7 +117,8 @@ def best(probabilities, classnames, most=5):
     """
     if not probabilities.isfinite().all():
         raise ValueError(
-            "Some probabilities are not numbers (nan): the prompt or the weights are damaged, or training diverged."
+            "Some probabilities are not numbers (nan): the prompt or the weights are damaged, "
+            "or training diverged."
         )
     # Stable: of equals, the first class.
     values, labels = probabilities.sort(dim=-1, descending=True, stable=True)
@@ -137,7 +143,8 @@ def as_text(paths, predictions):
 
 
 def as_json_lines(paths, predictions):
-    r"""N paths and what `best` gives → one JSON object per line, in ASCII, so that any file name can be printed.
+    r"""N paths and what `best` gives → one JSON object per line, in ASCII, so that any file name
+    can be printed.
 
     >>> print(as_json_lines(["é.png"], [[("dog", 0.75)]]))
     {"picture": "\u00e9.png", "predictions": [{"class": "dog", "probability": 0.75}]}
@@ -150,8 +157,10 @@ def as_json_lines(paths, predictions):
 
 
 def draw(paths, predictions):
-    """N paths and what `best` gives → a Pillow picture: each photo with its bars, `COLUMNS` in a row."""
-    height = max([PHOTO, *(LINE * (1 + len(prediction)) for prediction in predictions)]) + 2 * MARGIN
+    """N paths and what `best` gives → a Pillow picture: photos with bars, `COLUMNS` in a row."""
+    height = (
+        max([PHOTO, *(LINE * (1 + len(prediction)) for prediction in predictions)]) + 2 * MARGIN
+    )
     width, rows = PHOTO + BAR + 3 * MARGIN, -(-len(paths) // COLUMNS)
     sheet = Image.new("RGB", (min(COLUMNS, len(paths)) * width, rows * height), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(FONT)
@@ -161,7 +170,13 @@ def draw(paths, predictions):
         left += PHOTO + MARGIN
         pen.text((left, top), shortened(path, BAR, font, keep_end=True), FAINT, font)
         for rank, (name, probability) in enumerate(prediction, start=1):
-            draw_bar(pen, font, (left, top + rank * LINE), (name, probability), FIRST if rank == 1 else OTHER)
+            draw_bar(
+                pen,
+                font,
+                (left, top + rank * LINE),
+                (name, probability),
+                FIRST if rank == 1 else OTHER,
+            )
     return sheet
 
 
@@ -178,10 +193,11 @@ def draw_bar(pen, font, place, prediction, colour):
 
 
 def as_clip_sees(picture):
-    """A picture of any shape → a square of `PHOTO` pixels: the whole picture, faded outside its middle square.
+    """A picture of any shape → a square of `PHOTO` pixels: the whole picture, faded outside its
+    middle square.
 
-    CLIP sees the middle square only (`clip_min.preprocess.Preprocess`), turned as the file's EXIF orientation
-    says (`read_picture`).
+    CLIP sees the middle square only (`clip_min.preprocess.Preprocess`), turned as the file's EXIF
+    orientation says (`read_picture`).
     """
     scale = PHOTO / max(picture.size)
     small = picture.resize([max(1, round(scale * side)) for side in picture.size], Image.BICUBIC)
@@ -196,7 +212,9 @@ def as_clip_sees(picture):
 
 
 def shortened(text, room, font, keep_end=False):
-    """A text on one line, without accents, which Pillow's font lacks; "…" for what does not fit into `room` pixels."""
+    """A text on one line, without accents, which Pillow's font lacks; "…" for what does not fit
+    into `room` pixels.
+    """
     letters = unicodedata.normalize("NFKD", text)  # "é" becomes "e" and its accent
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
     whole = printable(" ".join(plain.split()))

@@ -1,17 +1,19 @@
-"""Prompts that were trained with the published code of CoOp and CoCoOp (github.com/KaiyangZhou/CoOp).
+"""Prompts that were trained with the published code of CoOp and CoCoOp
+(github.com/KaiyangZhou/CoOp).
 
-That code leaves files such as `nctx16_cscFalse_ctpend/seed1/prompt_learner/model.pth.tar-50`, whose state
-dict holds
+That code leaves files such as `nctx16_cscFalse_ctpend/seed1/prompt_learner/model.pth.tar-50`, whose
+state dict holds
 
     ctx                      [M, D_t], or [K, M, D_t] (CSC)      what was learned
     meta_net.linear1.weight, …                                   what was learned, too (CoCoOp)
     token_prefix             [K, 1, D_t]                         word embedding of [SOS]
     token_suffix             [K, L-1-M, D_t]                     of "name.", [EOS] and the padding
 
-in fp16 or fp32. Neither the backbone nor the class names are written down, but the frozen word embeddings
-tell: [SOS] has to be this CLIP's, and every other row is looked up in its vocabulary, which gives the names
-back. Where the class token stands is not in the file at all, but in the name of its folder ("ctpmiddle").
-`load` makes of it the dict of a prompt file of train.py, so that eval.py needs no second way.
+in fp16 or fp32. Neither the backbone nor the class names are written down, but the frozen word
+embeddings tell: [SOS] has to be this CLIP's, and every other row is looked up in its vocabulary,
+which gives the names back. Where the class token stands is not in the file at all, but in the name
+of its folder ("ctpmiddle"). `load` makes of it the dict of a prompt file of train.py, so that
+eval.py needs no second way.
 """
 
 import re
@@ -26,7 +28,9 @@ PICKLE_BYTES = 2**20  # of a file's description that are searched: a real one ha
 
 
 def is_published(path):
-    """Whether a file is one of these: by its name, or because its pickle speaks of the `token_suffix`."""
+    """Whether a file is one of these: by its name, or because its pickle speaks of the
+    `token_suffix`.
+    """
     if ".pth.tar" in Path(path).name:
         return True
     try:
@@ -44,17 +48,24 @@ def is_published(path):
 def load(path, method, clip, options):
     """A file of the published code → the dict of a prompt file.
 
-    method: "coop" or "cocoop"; None: what the file is. options: the method's. CoOp's class_token_position is
-    read from the path if it is not among them. Class names come back as the tokenizer knows them, in lower
-    case and with spaces around punctuation: `respell` gives them a data set's spelling.
-    Raises ValueError, in one sentence, if the file is none, was not learned on this CLIP, or contradicts `method`.
+    method: "coop" or "cocoop"; None: what the file is. options: the method's. CoOp's
+    class_token_position is read from the path if it is not among them. Class names come back as the
+    tokenizer knows them, in lower case and with spaces around punctuation: `respell` gives them a
+    data set's spelling. Raises ValueError, in one sentence, if the file is none, was not learned on
+    this CLIP, or contradicts `method`.
     """
     if not Path(path).is_file():
         raise ValueError(f"There is no prompt file {path}.")
     if method not in (None, "coop", "cocoop"):
-        raise ValueError(f"{path} was trained with the code of CoOp: give --method coop or cocoop, not {method}.")
+        raise ValueError(
+            f"{path} was trained with the code of CoOp: give --method coop or cocoop, not {method}."
+        )
     tensors = read_prompt_learner(path)
-    learned = {name: x.float() for name, x in tensors.items() if name == "ctx" or name.startswith("meta_net.")}
+    learned = {
+        name: x.float()
+        for name, x in tensors.items()
+        if name == "ctx" or name.startswith("meta_net.")
+    }
     method_of_file = "cocoop" if len(learned) > 1 else "coop"
     if method not in (None, method_of_file):
         what_it_has = "a meta_net" if method_of_file == "cocoop" else "no meta_net"
@@ -78,42 +89,51 @@ def load(path, method, clip, options):
 
 
 def read_prompt_learner(path):
-    """A file → its tensors; ValueError, in one sentence, unless there are the three that each such file has."""
+    """A file → its tensors; ValueError, in one sentence, unless it is of CoOp's code."""
     try:
         tensors = read_checkpoint(path)
     except ValueError:
         raise  # one sentence already
-    except Exception as error:  # an odd pickle can raise anything: one that contains itself, RecursionError
+    except (
+        Exception
+    ) as error:  # an odd pickle can raise anything: one that contains itself, RecursionError
         kind = type(error).__name__
-        raise ValueError(f"{path} cannot be read as a prompt of CoOp's code ({kind}): save it again.") from error
+        raise ValueError(
+            f"{path} cannot be read as a prompt of CoOp's code ({kind}): save it again."
+        ) from error
     for name in ("ctx", "token_prefix", "token_suffix"):
         if name not in tensors:
             others = ", ".join(map(str, list(tensors)[:5]))
             raise ValueError(
-                f"{path} has no tensor {name}, but {others}: give a file that was trained with the code of "
-                "CoOp or CoCoOp."
+                f"{path} has no tensor {name}, but {others}: give a file that was trained with the "
+                "code of CoOp or CoCoOp."
             )
     for name, tensor in tensors.items():
         if not tensor.is_floating_point():
-            raise ValueError(f"In {path}, {name} is of type {tensor.dtype}: it cannot be a learned prompt.")
+            raise ValueError(
+                f"In {path}, {name} is of type {tensor.dtype}: it cannot be a learned prompt."
+            )
     return tensors
 
 
 def options_of_file(path, method, tensors, options):
-    """The options given and those that the file tells → all of them; ValueError if they contradict each other."""
+    """The options given and those that the file tells → all; ValueError for a contradiction."""
     told_by_file = {"n_ctx": tensors["ctx"].shape[-2], "ctx_init": None}
     if method == "coop":
         told_by_file["class_specific"] = tensors["ctx"].ndim == 3
     for name, value in told_by_file.items():
         if options.get(name, value) != value:
-            raise ValueError(f"{path} says {name}={value!r}, not {options[name]!r}: leave that option out.")
+            raise ValueError(
+                f"{path} says {name}={value!r}, not {options[name]!r}: leave that option out."
+            )
     if method == "coop" and "class_token_position" not in options:
         told_by_file.update(position_in_path(path))
     return told_by_file | options
 
 
 def position_in_path(path):
-    """A path in the layout of the published scripts → {"class_token_position": "end", "middle" or "front"}.
+    """A path in the layout of the published scripts → {"class_token_position": "end", "middle" or
+    "front"}.
 
     Without such a folder {}, which means "end", and a warning.
 
@@ -135,7 +155,9 @@ def check_finite(path, learned):
     """Raises ValueError for a number that is not finite: training had diverged."""
     for name, tensor in learned.items():
         if not tensor.isfinite().all():
-            raise ValueError(f"In {path}, {name} holds numbers that are not finite: its training diverged.")
+            raise ValueError(
+                f"In {path}, {name} holds numbers that are not finite: its training diverged."
+            )
 
 
 def check_shapes(path, method, tensors, clip):
@@ -164,7 +186,8 @@ def check_shapes(path, method, tensors, clip):
 def token_ids(path, tensors, clip):
     """The file's tensors → for each of the K classes, the ids of "name." (without [EOS]).
 
-    Compared in fp16, where a vector and its copy are equal bit for bit whichever of the two was rounded.
+    Compared in fp16, where a vector and its copy are equal bit for bit whichever of the two was
+    rounded.
     """
     advice = "give --model the CLIP that it was learned on."
     words = vectors_as_bytes(clip.token_embedding.weight)
@@ -181,7 +204,7 @@ def token_ids(path, tensors, clip):
 
 
 def vectors_as_bytes(vectors):
-    """Vectors [.., D_t] → a list of their numbers in fp16, as bytes that can be compared and looked up."""
+    """Vectors [.., D_t] → a list of bytes, their numbers in fp16, which can be looked up."""
     return [row.tobytes() for row in vectors.detach().cpu().half().flatten(0, -2).numpy()]
 
 
@@ -190,17 +213,18 @@ def class_name(path, ids, tokenizer):
     text = tokenizer.decode(ids).strip()
     if not text.endswith(".") or tokenizer.encode(text) != ids:
         raise ValueError(
-            f"{path} has the class {text!r}, which this tokenizer reads otherwise: put the merges of the CLIP "
-            "that it was learned on next to its weights."
+            f"{path} has the class {text!r}, which this tokenizer reads otherwise: put the merges "
+            "of the CLIP that it was learned on next to its weights."
         )
     return text.removesuffix(".").strip()
 
 
 def respell(prompt, classnames, tokenizer):
-    """A prompt's dict with these K class names instead of its own, if all have the same tokens, in this order.
+    """A prompt's dict with these K class names instead of its own, if all have the same tokens, in
+    this order.
 
-    "F-16A/B" comes back from a file as "f - 1 6 a / b"; the spelling matters where a context belongs to its
-    classes.
+    "F-16A/B" comes back from a file as "f - 1 6 a / b"; the spelling matters where a context
+    belongs to its classes.
     """
 
     def ids(names):

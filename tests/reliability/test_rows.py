@@ -75,7 +75,14 @@ def test_good_rows_and_a_missing_file_give_no_note(tmp_path):
     path = tmp_path / "results.jsonl"
     published = make_row(trained_on=None, trained_classes=None, seed=None) | {"shots": None}
     failed = without(make_row(), "accuracy") | {"failed": "The loss is not finite."}
-    good = [make_row(), zero_shot(), published, failed, make_row(accuracy=0), make_row(accuracy=100)]
+    good = [
+        make_row(),
+        zero_shot(),
+        published,
+        failed,
+        make_row(accuracy=0),
+        make_row(accuracy=100),
+    ]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert usable(read_rows(path)) == []
@@ -107,18 +114,31 @@ def test_of_rows_that_differ_in_their_outcome_only_the_last_counts(outcome):
 @pytest.mark.parametrize(
     "change",
     [
-        {"seed": 2}, {"shots": 8}, {"lr": 0.5}, {"options": {"n_ctx": 8}}, {"precision": "bf16"},
-        {"sha256": "b2"}, {"classes": "base"}, {"split": "val"}, {"template": "{}."}, {"views": 0},
+        {"seed": 2},
+        {"shots": 8},
+        {"lr": 0.5},
+        {"options": {"n_ctx": 8}},
+        {"precision": "bf16"},
+        {"sha256": "b2"},
+        {"classes": "base"},
+        {"split": "val"},
+        {"template": "{}."},
+        {"views": 0},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_rows_of_different_runs_all_count(change):
     both = [make_row(**NEW), make_row(**NEW | change)]
     assert newest(both).rows == both
 
 
 def test_rows_on_other_pictures_than_the_last_row_of_the_data_set_are_outdated():
-    old = [zero_shot(**OLD), make_row(**OLD), make_row("upt", **OLD), without(make_row("vpt"), "code")]
+    old = [
+        zero_shot(**OLD),
+        make_row(**OLD),
+        make_row("upt", **OLD),
+        without(make_row("vpt"), "code"),
+    ]
     elsewhere = [make_row(dataset="toy-flowers", **OLD), make_row(classes="new", **OLD)]
     elsewhere.append(zero_shot(template="{}.", **OLD))  # templates are among what the digest is of
     counted = newest([*old, *elsewhere, make_row(**NEW)])
@@ -133,7 +153,9 @@ def test_rows_of_before_there_were_digests_count_among_themselves():
 
 def test_a_run_that_diverged_does_not_count_and_neither_does_its_older_accuracy():
     failed = without(make_row(**NEW), "accuracy") | {"failed": "The loss is not finite."}
-    counted = newest([make_row(accuracy=60.0, **NEW | {"code": {}}), failed, make_row(seed=2, **NEW)])
+    counted = newest(
+        [make_row(accuracy=60.0, **NEW | {"code": {}}), failed, make_row(seed=2, **NEW)]
+    )
     assert (counted.rows, counted.failed) == ([make_row(seed=2, **NEW)], [failed])
     again = newest([failed, make_row(**NEW)])
     assert (again.rows, again.failed) == ([make_row(**NEW)], [])

@@ -16,14 +16,16 @@ from prompts.experiments.text import printable
         ("\x00\x07\x7f\x9b", r"\x00\x07\x7f\x9b"),
         ("gpj\u202e.exe", r"gpj\u202e.exe"),
         ("\u2028\ufeff", r"\u2028\ufeff"),
-        ("caf\udce9", r"caf\udce9"),
+        ("caf\udce9\uffff", r"caf\udce9\uffff"),
     ],
 )
 def test_control_characters_are_escaped(words, shown):
     assert printable(words) == shown
 
 
-@pytest.mark.parametrize("words", ["café", "鳥", "नमस्ते", "می\u200cخواهم", "👩\u200d🔬", "a b|c\\d", "a\u00a0b", ""])
+@pytest.mark.parametrize(
+    "words", ["café", "鳥", "नमस्ते", "می\u200cخواهم", "👩\u200d🔬", "a b|c\\d", "a\u00a0b", ""]
+)
 def test_letters_of_any_language_stay(words):
     assert printable(words) == words
 
