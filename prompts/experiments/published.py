@@ -94,9 +94,7 @@ def read_prompt_learner(path):
         tensors = read_checkpoint(path)
     except ValueError:
         raise  # one sentence already
-    except (
-        Exception
-    ) as error:  # an odd pickle can raise anything: one that contains itself, RecursionError
+    except Exception as error:  # an odd pickle can raise anything
         kind = type(error).__name__
         raise ValueError(
             f"{path} cannot be read as a prompt of CoOp's code ({kind}): save it again."
@@ -109,7 +107,8 @@ def read_prompt_learner(path):
                 "code of CoOp or CoCoOp."
             )
     for name, tensor in tensors.items():
-        if not tensor.is_floating_point():
+        is_read = name in ("ctx", "token_prefix", "token_suffix") or name.startswith("meta_net.")
+        if is_read and not tensor.is_floating_point():
             raise ValueError(
                 f"In {path}, {name} is of type {tensor.dtype}: it cannot be a learned prompt."
             )

@@ -8,7 +8,6 @@ pictures have changed since. Neither may become a figure in a table.
 """
 
 import json
-import math
 import warnings
 from dataclasses import dataclass
 
@@ -122,7 +121,7 @@ def is_count(value):
 
 def is_percentage(value):
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and 0 <= value <= 100
+    return is_number and 0 <= value <= 100
 
 
 def newest(rows):

@@ -158,6 +158,11 @@ def test_an_average_is_over_the_seeds_that_every_set_has_and_only_for_methods_wi
     assert (lines[-1]["16 shots"], lines[-1]["seeds"]) == ("56.5 ± 1.5", "2")  # of 55 and 58
 
 
+def test_there_is_no_average_without_a_seed_that_every_set_has():
+    rows = [make_row(seed=1), make_row(dataset="toy-flowers", seed=2)]
+    assert {line["dataset"] for line in as_dicts(rows, "few-shot")} == {"toy-objects", "toy-flowers"}
+
+
 def test_base_to_new_has_the_harmonic_mean_of_the_means():
     """H = 2 b n / (b + n), CoCoOp, Sec. 4.1."""
     rows = [
