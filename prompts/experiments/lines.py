@@ -1,6 +1,6 @@
 """From rows of results.jsonl to the lines of a table or a plot: `collect`.
 
-    rows → usable, newest (rows.py) → select → line_of → with_averages → {Line: its accuracies}
+rows → usable, newest (rows.py) → select → line_of → with_averages → {Line: its accuracies}
 """
 
 import json
@@ -56,12 +56,12 @@ class Line:
 
 
 def collect(rows, name, **chosen):
-    """The table's lines in its order, averages last → {Line: dict(cells, settings, own_split,
-    codes)}.
+    """Rows of results.jsonl → {Line: dict}, in the order of the table, averages last.
 
-    cells: {column: {seed: accuracy}}; a column is a number of shots, the classes "base" and "new",
-    or "accuracy". settings: see `papers.settings_of`. codes: {column: the codes its accuracies come
-    from}. Arguments and errors: see `table`.
+    The dict has cells: {column: {seed: accuracy}}; a column is a number of shots, the classes "base"
+    and "new", or "accuracy". settings: see `papers.settings_of`. own_split: whether a split is not
+    the papers'. codes: {column: the versions of the code that its accuracies come from}.
+    Arguments and errors: see `tables.table`.
     """
     return lines_of(newest(usable(rows)), name, Choice(**chosen))
 
@@ -258,13 +258,10 @@ def differences(row):
 
 
 def label_of(row):
-    """The method and all that differs from its recipe: "coop", "coop class_specific=True", "upt
-    lr=0.1".
-    """
+    """The method and all that differs from its recipe: "coop", "upt lr=0.1"."""
     options, training = differences(row)
-    return " ".join(
-        [row["method"], *(f"{key}={value}" for key, value in (options | training).items())]
-    )
+    changes = [f"{key}={value}" for key, value in (options | training).items()]
+    return " ".join([row["method"], *changes])
 
 
 # Rows that do not count
@@ -304,7 +301,8 @@ def concerns(row, name, choice):
 
 
 def of_number(number, noun):
-    """
+    """A count and what is counted, in one or more.
+
     >>> of_number(1, "row"), of_number(2, "row")
     ('1 row', '2 rows')
     """
@@ -315,8 +313,7 @@ def of_number(number, noun):
 
 
 def with_averages(lines):
-    """After each model's (and source's) lines, those of their average over the data sets, or over
-    the targets.
+    """Lines → the same, and after each model's (and source's) lines those of their average.
 
     Miniature and real data sets have averages of their own. They are taken seed by seed, over the
     seeds that every data set has, for methods that have every data set.
