@@ -20,10 +20,13 @@ there as the file system lists them, which differs from disk to disk.
 
 import dataclasses
 import difflib
+import functools
+import hashlib
 import math
 import os
 import random
 import warnings
+from pathlib import Path
 from typing import NamedTuple
 
 from clip_min.data import layouts
@@ -50,6 +53,45 @@ class Dataset:
     val: list
     test: list
     own_split: bool = False
+    folder: str = ""  # what the paths of its items begin with; "": drawn, or without files
+
+    def digest(self, part):
+        """"train", "val" or "test" → 12 hexadecimal digits that change when this part's pictures do.
+
+        SHA-256 of the class names, the templates, and each item's label and path below `folder`, so that the
+        data may move to another disk. Two data sets give more: a folder of one's own the size and the time of
+        change of each file, a miniature set the code that draws it. Raises ValueError for a file that is gone.
+
+        >>> here = Dataset("dtd", ["a", "b"], ["a {}."], [], [], [Item("/x/1.png", 0)], folder="/x")
+        >>> there = dataclasses.replace(here, test=[Item("/y/1.png", 0)], folder="/y")
+        >>> len(here.digest("test")), here.digest("test") == there.digest("test")
+        (12, True)
+        """
+        drawing = drawing_code() if self.name in benchmarks.NAMES else ""
+        digest = hashlib.sha256(ascii([self.classnames, self.templates, drawing]).encode())
+        start = os.path.join(self.folder, "") if self.folder else ""
+        is_own_folder = self.folder != "" and self.name not in BENCHMARKS
+        for path, label in getattr(self, part):
+            below = path.removeprefix(start).replace(os.sep, "/")
+            state = state_of_file(path) if is_own_folder else ""
+            digest.update(f"{label} {below!a} {state}\n".encode())
+        return digest.hexdigest()[:12]
+
+
+@functools.cache
+def drawing_code():
+    """SHA-256 of the files that draw the miniature world."""
+    files = sorted(Path(benchmarks.__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def state_of_file(path):
+    """A picture's path → its size in bytes and its time of change; ValueError if it is gone."""
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise ValueError(f"Cannot read the picture {path}: {error.strerror}.") from error
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 class Benchmark(NamedTuple):
@@ -123,7 +165,7 @@ def load_dataset(name, root=None, template=None):
         dataset = load_benchmark(name, root)
     elif os.path.isdir(name) or "/" in name or os.sep in name or name.startswith((".", "~")):
         classnames, parts = layouts.from_folder(folder := os.path.abspath(os.path.expanduser(name)))
-        dataset = Dataset(folder, classnames, [A_PHOTO], **to_items(parts))
+        dataset = Dataset(folder, classnames, [A_PHOTO], **to_items(parts), folder=folder)
     else:
         known = [*BENCHMARKS, *benchmarks.NAMES]
         hint = "".join(f" Did you mean {near}?" for near in difflib.get_close_matches(name.lower(), known, n=1))
@@ -144,7 +186,8 @@ def load_benchmark(name, root):
         why = "split without CoOp's split file" if own_split else "not whole"
         warnings.warn(f"{name} is {why} ({len(classnames)} of {BENCHMARKS[name].classes} classes): its figures are not "
                       f"comparable with the papers'; see {COOP}", stacklevel=3)
-    return Dataset(name, classnames, [BENCHMARKS[name].template], **to_items(parts), own_split=own_split)
+    folder = os.path.join(os.path.abspath(os.path.expanduser(root)), BENCHMARKS[name].folder)
+    return Dataset(name, classnames, [BENCHMARKS[name].template], **to_items(parts), own_split=own_split, folder=folder)
 
 
 def read_benchmark(name, root, keep=True):

@@ -12,7 +12,7 @@ from clip_min.recipe import Recipe
 from clip_min.world.benchmarks import EIGHT
 from prompts import FILES, METHODS
 from prompts.experiments import papers
-from prompts.experiments.plan import VIEWS
+VIEWS = 16  # see clip_min.recipe
 from prompts.experiments.rows import newest, usable
 from prompts.experiments.text import printable
 

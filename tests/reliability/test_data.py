@@ -5,6 +5,7 @@ import doctest
 import json
 import os
 import random
+import time
 import warnings
 
 import numpy as np
@@ -306,6 +307,80 @@ def test_few_shots_are_drawn_first_and_halved_afterwards():
 def test_another_word_than_base_new_or_all_is_refused():
     with pytest.raises(ValueError, match='must be "base", "new" or "all", not \'old\''):
         split_classes(synthetic([0, 1]), "old")
+
+
+# --- the digest of a part
+
+
+def test_a_digest_depends_on_names_templates_paths_labels_and_order_and_not_on_the_folder():
+    items = [Item("/x/a/1.png", 0), Item("/x/b/1.png", 1)]
+    dataset = Dataset("dtd", ["a", "b"], ["a {}."], [], [], items, folder="/x")
+    digest = dataset.digest("test")
+    moved = [Item("/y/z/a/1.png", 0), Item("/y/z/b/1.png", 1)]
+    assert dataclasses.replace(dataset, test=moved, folder="/y/z").digest("test") == digest
+    assert len(digest) == 12 and int(digest, 16) >= 0
+    others = [
+        dict(classnames=["a", "c"]),
+        dict(classnames=["a b"]),
+        dict(templates=["the {}."]),
+        dict(test=items[::-1]),
+        dict(test=items[:1]),
+        dict(test=[Item("/x/a/1.png", 1), Item("/x/b/1.png", 1)]),
+        dict(test=[Item("/x/a/2.png", 0), Item("/x/b/1.png", 1)]),
+        dict(test=[Item("/x/a/1.png\n1 b/1.png", 0)]),
+    ]
+    digests = {dataclasses.replace(dataset, **other).digest("test") for other in others}
+    assert len(digests | {digest}) == len(others) + 1
+    assert dataset.digest("train") != digest
+
+
+def test_the_digest_of_a_folder_of_ones_own_sees_that_a_picture_was_changed_or_added(tmp_path):
+    for path in ("train/a", "train/b", "test/a", "test/b"):
+        (tmp_path / path).mkdir(parents=True)
+        (tmp_path / path / "1.png").write_bytes(b"123")
+    before = load_dataset(str(tmp_path))
+    os.utime(tmp_path / "test/a/1.png", (1, 1))
+    touched = load_dataset(str(tmp_path))
+    assert touched.digest("test") != before.digest("train") == touched.digest("train")
+    seen = {touched.digest("test")}
+    (tmp_path / "test/a/1.png").write_bytes(b"1234")
+    os.utime(tmp_path / "test/a/1.png", (1, 1))
+    seen.add(touched.digest("test"))
+    (tmp_path / "test/a/2.png").write_bytes(b"1234")
+    seen.add(load_dataset(str(tmp_path)).digest("test"))
+    assert len(seen) == 3
+    (tmp_path / "test/a/1.png").unlink()
+    with pytest.raises(ValueError, match="1.png: No such file or directory"):
+        touched.digest("test")
+
+
+def test_a_benchmarks_digest_opens_no_file_and_a_root_may_be_moved(tmp_path):
+    write_eurosat(tmp_path / "here", GOOD)
+    dataset = load_dataset("eurosat", tmp_path / "here")
+    digest = dataset.digest("train")
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert dataset.digest("train") == digest
+    assert load_dataset("eurosat", tmp_path / "there").digest("train") == digest
+    base = split_classes(dataset, "base")
+    assert base.digest("train") != digest
+
+
+def test_the_digest_of_a_miniature_set_changes_with_the_code_that_draws_it(monkeypatch):
+    dataset = load_dataset("toy-objects")
+    before = dataset.digest("test")
+    assert load_dataset("toy-objects").digest("test") == before
+    monkeypatch.setattr(data, "drawing_code", lambda: "another")
+    assert dataset.digest("test") != before
+    assert len({dataset.digest("test"), load_dataset("toy-flowers").digest("test")}) == 2
+
+
+def test_a_list_as_long_as_imagenets_has_its_digest_in_a_few_seconds():
+    items = [Item(f"/data/imagenet/images/{i % 1000}/{i}.JPEG", i % 1000) for i in range(1_281_167)]
+    names = [f"class {i}" for i in range(1000)]
+    dataset = Dataset("imagenet", names, ["a {}."], items, [], items, folder="/data/imagenet")
+    start = time.monotonic()
+    dataset.digest("test")
+    assert time.monotonic() - start < 20  # seconds; 0.8 when nothing else runs
 
 
 # --- pictures
