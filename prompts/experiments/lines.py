@@ -1,6 +1,8 @@
 """From rows of results.jsonl to the lines of a table or a plot: `collect`.
 
-rows → usable, newest (rows.py) → select → line_of → with_averages → {Line: its accuracies}
+    rows → usable, newest (rows.py) → select → line_of → with_averages → {Line: its accuracies}
+
+A line holds the accuracies of one method on one data set, seed by seed.
 """
 
 import json
@@ -12,7 +14,6 @@ from clip_min.recipe import Recipe
 from clip_min.world.benchmarks import EIGHT
 from prompts import FILES, METHODS
 from prompts.experiments import papers
-VIEWS = 16  # see clip_min.recipe
 from prompts.experiments.rows import newest, usable
 from prompts.experiments.text import printable
 
@@ -58,9 +59,9 @@ class Line:
 def collect(rows, name, **chosen):
     """Rows of results.jsonl → {Line: dict}, in the order of the table, averages last.
 
-    The dict has cells: {column: {seed: accuracy}}; a column is a number of shots, the classes "base"
-    and "new", or "accuracy". settings: see `papers.settings_of`. own_split: whether a split is not
-    the papers'. codes: {column: the versions of the code that its accuracies come from}.
+    The dict has cells: {column: {seed: accuracy}}; a column is a number of shots, the classes
+    "base" and "new", or "accuracy". settings: see `papers.settings_of`. own_split: whether a split
+    is not the papers'. codes: {column: the versions of the code that its accuracies come from}.
     Arguments and errors: see `tables.table`.
     """
     return lines_of(newest(usable(rows)), name, Choice(**chosen))
@@ -235,7 +236,7 @@ def usual_training(row, recipe):
             "crop_scale": list(recipe.crop_scale),
             "flip": recipe.flip,
             "max_norm": recipe.max_norm,
-            "views": VIEWS,
+            "views": recipe.views,
         }
     return usual | {"precision": "fp32", "template": None}
 
