@@ -238,7 +238,7 @@ def usual_training(row, recipe):
             "max_norm": recipe.max_norm,
             "views": recipe.views,
         }
-    return usual | {"precision": "fp32", "template": None}
+    return usual | {"precision": "fp32", "template": None, "gelu": None}
 
 
 def differences(row):
