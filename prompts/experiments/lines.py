@@ -126,6 +126,7 @@ def was_learned_for(row, name, choice):
 
 
 def is_zero_shot_for(row, choice):
+    """Whether the row is of zero-shot CLIP, with a model that was chosen."""
     model_is_chosen = not choice.models or row["model"] in choice.models
     return row["method"] == "zero_shot" and row.get("split") == "test" and model_is_chosen
 
@@ -167,12 +168,14 @@ def new_line(row):
 
 
 def column_of(row, name):
+    """The column of `collect` in which the row's accuracy stands."""
     if name == "few-shot":
         return row.get("shots", 0)
     return row["classes"] if name == "base-to-new" else "accuracy"
 
 
 def clip_of(row):
+    """What tells one CLIP from another: its name and the digits of its weights."""
     return row["model"], row.get("sha256")
 
 

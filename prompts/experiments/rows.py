@@ -114,10 +114,12 @@ def problem_of(row):
 
 
 def is_count(value):
+    """Whether it is a whole number, 0 or more."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def is_percentage(value):
+    """Whether it is a number from 0 to 100; nan is not."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return is_number and 0 <= value <= 100
 
@@ -151,4 +153,5 @@ def identity(row):
 
 
 def evaluated_on(row):
+    """Rows that agree in this must agree in their pictures. A digest has the templates in it."""
     return row["dataset"], row["classes"], row.get("split"), row.get("template")

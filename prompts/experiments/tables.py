@@ -83,6 +83,7 @@ def table(rows, name, **chosen):
 
 
 def header_of(name, lines):
+    """Name of a table and its lines → the names of its columns."""
     before, after = HEADERS[name]
     models = ["model"] if len({line.model for line in lines}) > 1 else []
     measured = sorted({column for found in lines.values() for column in found["cells"]})
