@@ -105,7 +105,7 @@ def readable_pictures(paths, preprocess):
 def same_names(tokenizer, classnames):
     """Class names → lists of those that have the same tokens, which no prompt can tell apart.
 
-    ImageNet's own list has such names, so this is no reason to refuse them.
+    ImageNet's own list has such names, so they are not refused.
 
     >>> class Letters:
     ...     def encode(self, text):
