@@ -1,227 +1,245 @@
-"""Files of weights → named tensors, without running a line of code that the file brings along.
+"""PyTorch's files → named tensors, without running a line of code that a file brings along.
 
-A pickle is a small program, and so is TorchScript: opening either one carelessly runs whatever its
-author wrote. Here three kinds of file are read, each told by its first bytes:
+A pickle is a small program: it names functions and says what to call them with. Opened carelessly,
+it runs whatever its author wrote. Here Python's own unpickler runs it, but the names it may use are
+those of this file: tensors become a `TensorView`, modules of TorchScript a `ScriptedModule`, and
+every other class or function a `StandIn`, which takes what it is given and does nothing.
 
-    TorchScript archive   a zip; our own unpickler knows the names that tensors need and refuses every other one
-    PyTorch file          `torch.load(weights_only=True)`, which refuses everything but tensors
-    safetensors           8 bytes: length of the header; the header, in JSON; the raw tensors
+    zip of torch.save        data.pkl: the pickle; data/0, data/1, ...: the numbers, as raw bytes
+    TorchScript archive      the same, and the program in further members, which are never looked at
+    torch.save before 1.6    one pickle after another, then the numbers
 
-A fourth one, the checkpoint of a training run, holds Python objects beside its tensors, such as the schedule of
-the learning rate. `read_checkpoint` gets at the tensors and leaves a stand-in in the place of everything else.
-
-Layout of the formats: PyTorch's `torch/serialization.py`, and the README of
-github.com/huggingface/safetensors.
+Layout of the formats: PyTorch's `torch/serialization.py`.
 """
 
 import collections
-import json
+import io
 import math
+import os
 import pickle
-import zipfile
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 
-SAFETENSORS_DTYPES = {
-    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
-    "I64": torch.int64,
-}  # fmt: skip
-STORAGE_DTYPES = {
-    "DoubleStorage": torch.float64, "FloatStorage": torch.float32, "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32,
-    "ShortStorage": torch.int16, "CharStorage": torch.int8, "ByteStorage": torch.uint8, "BoolStorage": torch.bool,
-}  # fmt: skip
+from clip_min.files import MAX_GROWTH, open_zip
 
-
-def read_tensors(path: str | Path) -> dict[str, torch.Tensor]:
-    """A file of weights → {name: tensor}, on the CPU, in the file's own precision and with its own names.
-
-    Raises ValueError, in one sentence, if the file is of none of the three kinds, damaged or
-    truncated, or asks to run code.
-    """
-    path = Path(path)
-    with path.open("rb") as file:
-        start = file.read(9)
-    if start[8:] == b"{":  # first, because the length before it may be any 8 bytes
-        kind, read = "a safetensors file", read_safetensors
-    elif start.startswith(b"PK\x03\x04"):
-        kind, read = "a PyTorch archive", read_zip
-    elif start.startswith(b"\x80"):  # a pickle: torch.save before version 1.6
-        kind, read = "a PyTorch file", read_torch
-    else:
-        raise ValueError(f"{path} is no file of weights that clip_min knows: it begins with {start!r}.")
-    tensors = attempt(read, path, kind)
-    if not tensors:
-        raise ValueError(f"{path} holds no tensors, neither directly nor under the key 'state_dict'.")
-    return tensors
-
-
-def attempt(read, path, kind):
-    """read(path), or a ValueError of one sentence: damaged bytes can raise anything."""
-    try:
-        return read(path)
-    except Exception as error:
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise ValueError(f"{path} cannot be read as {kind}: {reason}") from error
+STORAGES = {
+    "DoubleStorage": torch.float64,
+    "FloatStorage": torch.float32,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+    "ComplexFloatStorage": torch.complex64,
+    "ComplexDoubleStorage": torch.complex128,
+}
+STATE_KEYS = ("state_dict", "model_state_dict", "model")  # where training scripts put the weights
+MAX_DEPTH, MAX_NAMES = 50, 100_000  # modules inside modules, and names in all: CLIP has 5 and 500
+MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a file from before 1.6
 
 
 def read_zip(path):
-    """Both kinds of PyTorch zip → {name: tensor}; only TorchScript has a member `constants.pkl`."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.namelist():
-                if member.endswith("/constants.pkl"):
-                    return read_torchscript(archive, folder=member.removesuffix("constants.pkl"))
-    except zipfile.BadZipFile as error:  # a zip's table of contents stands at its end
-        raise ValueError(f"it is damaged or truncated ({error}).") from error
-    return read_torch(path)
-
-
-def read_torch(path):
-    """A state dict saved by `torch.save`, bare or under the key "state_dict" (open_clip) → {name: tensor}."""
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError("it is damaged, or holds more than tensors, which could run code.") from error
-    if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
-        loaded = loaded["state_dict"]
-    return named_tensors(loaded) if isinstance(loaded, dict) else {}
-
-
-def read_safetensors(path):
-    """A safetensors file → {name: tensor}. Every tensor must lie inside the file and fit its shape."""
-    size = path.stat().st_size
-    tensors = {}
-    with path.open("rb") as file:
-        header_size = int.from_bytes(file.read(8), "little")
-        data_start = 8 + header_size
-        if data_start > size:
-            raise ValueError(f"its header should end at byte {data_start:,}, but the file has only {size:,}.")
-        header = json.loads(file.read(header_size))
-        header.pop("__metadata__", None)
-        for name, entry in header.items():
-            if entry["dtype"] not in SAFETENSORS_DTYPES:
-                known = ", ".join(SAFETENSORS_DTYPES)
-                raise ValueError(f"tensor {name} is of type {entry['dtype']}, not one of {known}.")
-            dtype, shape = SAFETENSORS_DTYPES[entry["dtype"]], entry["shape"]
-            begin, end = entry["data_offsets"]  # bytes after the header
-            if not 0 <= begin <= end <= size - data_start:
-                raise ValueError(f"tensor {name} reaches past the end of the file, which may be truncated.")
-            if min(shape, default=1) < 0 or end - begin != math.prod(shape) * dtype.itemsize:
-                raise ValueError(f"tensor {name} has {end - begin:,} bytes, which do not make {shape}.")
-            file.seek(data_start + begin)
-            tensors[name] = to_tensor(file.read(end - begin), dtype).reshape(shape)
-    return tensors
-
-
-def read_torchscript(archive, folder):
-    """A TorchScript archive → {name: tensor}.
-
-    `data.pkl` describes the tree of modules. Its code, in other members, is never looked at.
-    """
-    return named_tensors(SafeUnpickler(archive, folder).load())
-
-
-def read_checkpoint(path: str | Path) -> dict[str, torch.Tensor]:
-    """A training run's checkpoint, {"state_dict": ..., "optimizer": ..., ...} → {name: tensor} of its state dict.
-
-    Whatever objects lie beside the tensors are neither imported nor built: see `StandIn`.
-    Raises ValueError, in one sentence, if the file is no zip of `torch.save`, damaged, or without tensors there.
-    """
-    path = Path(path)
-    with path.open("rb") as file:
-        start = file.read(4)
-    if start != b"PK\x03\x04":
-        raise ValueError(f"{path} begins with {start!r} and is not the zip that torch.save writes since version 1.6: "
-                         "load it with a newer PyTorch and save it again.")  # fmt: skip
-    content = attempt(read_with_stand_ins, path, "a checkpoint")
-    state = content.get("state_dict") if isinstance(content, dict) else None
-    tensors = named_tensors(state) if isinstance(state, dict) else {}
-    if not tensors:
-        raise ValueError(f"{path} holds no tensors under the key 'state_dict'.")
-    return tensors
-
-
-def read_with_stand_ins(path):
-    """A PyTorch zip → what its pickle describes, with a `StandIn` for everything but tensors and plain values."""
-    with zipfile.ZipFile(path) as archive:
-        pickles = [member for member in archive.namelist() if member.endswith("/data.pkl")]
+    """A zip of torch.save or TorchScript → {name: tensor}. Raises an error for a damaged one."""
+    with open_zip(path) as archive:
+        pickles = [name for name in archive.namelist() if f"/{name}".endswith("/data.pkl")]
         if not pickles:
             raise ValueError("it is a zip of something else, without a data.pkl.")
-        return SafeUnpickler(archive, pickles[0].removesuffix("data.pkl"), unknown=StandIn).load()
+        folder = pickles[0].removesuffix("data.pkl")
+        if f"{folder}byteorder" in archive.namelist():
+            if archive.read(f"{folder}byteorder") != b"little":
+                raise ValueError("it was written on a machine that orders bytes the other way.")
+        tree = InertUnpickler(io.BytesIO(archive.read(pickles[0]))).load()
+
+        def read_storage(storage):
+            return to_tensor(archive.read(f"{folder}data/{storage.key}"), storage.dtype)
+
+        return named_tensors(state_of(tree), read_storage, os.path.getsize(path))
 
 
-class ScriptedModule:
-    """Stands in for every class of a TorchScript archive: no methods, only the attributes in the pickle."""
+def is_torchscript(path):
+    """Whether a file is a TorchScript archive, as OpenAI's are: only these have constants.pkl."""
+    try:
+        with open_zip(path) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except Exception:  # a file of another kind
+        return False
+
+
+def read_old_file(path):
+    """A file of torch.save before 1.6 → {name: tensor}. Raises an error for a damaged one."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        if InertUnpickler(file).load() != MAGIC:
+            raise ValueError("it is a pickle that torch.save did not write.")
+        for _ in ("version", "about the machine"):
+            InertUnpickler(file).load()
+        unpickler = InertUnpickler(file)
+        tree, keys = unpickler.load(), InertUnpickler(file).load()
+        places = {}  # key -> where its bytes begin and how many there are
+        for key in keys:
+            if key not in unpickler.dtypes:
+                raise ValueError("it holds numbers of a type that is unknown here.")
+            length = int.from_bytes(file.read(8), "little") * unpickler.dtypes[key].itemsize
+            places[key] = (file.tell(), length)
+            if file.tell() + length > size:
+                raise ValueError("it is truncated.")
+            file.seek(length, os.SEEK_CUR)
+
+        def read_storage(storage):
+            start, length = places[storage.key]
+            file.seek(start)
+            return to_tensor(file.read(length), storage.dtype)
+
+        return named_tensors(state_of(tree), read_storage, size)
 
 
 class StandIn:
-    """Stands in for every other name in a checkpoint, class or function: takes what it is given, and does nothing."""
+    """In the place of every foreign class or function: takes whatever a pickle may do to it."""
 
     def __init__(self, *args, **kwargs):
         pass
 
-    __setstate__ = __setitem__ = append = extend = add = __call__ = __init__  # all that a pickle may ask of an object
+    __setitem__ = append = extend = add = __call__ = __init__
 
 
-class SafeUnpickler(pickle.Unpickler):
-    """Unpickles tensors; a name outside the few that they need becomes `unknown`, or is refused: never imported."""
+class ScriptedModule:
+    """In the place of every class of a TorchScript archive: only the attributes in the pickle."""
 
-    def __init__(self, archive, folder, unknown=None):
-        super().__init__(archive.open(folder + "data.pkl"))
-        self.archive, self.folder, self.unknown, self.storages = archive, folder, unknown, {}
-
-    def find_class(self, module, name):
-        """What the pickle may call: nothing here reaches outside this file, apart from OrderedDict."""
-        if module.startswith("__torch__."):
-            return ScriptedModule
-        if module == "torch" and name in STORAGE_DTYPES:
-            return STORAGE_DTYPES[name]
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return rebuild_tensor
-        if (module, name) == ("torch._utils", "_rebuild_parameter"):
-            return rebuild_parameter
-        if (module, name) == ("collections", "OrderedDict"):
-            return collections.OrderedDict
-        if self.unknown:
-            return self.unknown
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which could run code, and was refused.")
-
-    def persistent_load(self, pid):
-        """A reference to the numbers → a flat tensor; they lie as raw bytes in the member `data/<key>`."""
-        _, dtype, key, _, _ = pid  # "storage", type, key, device, number of elements
-        if key not in self.storages:  # tensors may share a storage
-            self.storages[key] = to_tensor(self.archive.read(f"{self.folder}data/{key}"), dtype)
-        return self.storages[key]
+    def __new__(cls, *args):  # a pickle may leave __init__ out
+        module = super().__new__(cls)
+        module.attributes = {}
+        return module
 
 
-def rebuild_tensor(storage, offset, size, stride, requires_grad, hooks):
-    """The counterpart of torch._utils._rebuild_tensor_v2; torch refuses a view that leaves the storage."""
-    return storage.as_strided(size, stride, offset)
+@dataclass(frozen=True)
+class Storage:
+    """Where the numbers of one or several tensors lie in the file."""
+
+    key: str
+    dtype: torch.dtype
 
 
-def rebuild_parameter(tensor, requires_grad, hooks):
-    """The counterpart of torch._utils._rebuild_parameter: a plain tensor will do."""
+@dataclass(frozen=True)
+class TensorView:
+    """A tensor that is not read yet: a part of a storage."""
+
+    storage: Storage
+    offset: int
+    size: tuple
+    stride: tuple
+
+
+def rebuild_tensor(storage, offset, size, stride, *further):
+    """The counterpart of torch._utils._rebuild_tensor and _rebuild_tensor_v2."""
+    if not isinstance(storage, Storage):
+        return StandIn()  # numbers of a type that CLIP never has
+    return TensorView(storage, offset, size, stride)
+
+
+def rebuild_parameter(tensor, *further):
+    """The counterpart of torch._utils._rebuild_parameter: the tensor itself."""
     return tensor
 
 
-def named_tensors(tree, prefix=""):
-    """A tree of modules, or a dict → {dotted name: tensor}; everything that is no tensor is left out.
+KNOWN_NAMES = {
+    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("torch._utils", "_rebuild_tensor"): rebuild_tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor,
+    ("torch._utils", "_rebuild_parameter"): rebuild_parameter,
+    ("torch._utils", "_rebuild_parameter_with_state"): rebuild_parameter,
+}
 
-    >>> tree = ScriptedModule()
-    >>> tree.visual, tree.vocab_size = ScriptedModule(), 49408
-    >>> tree.visual.proj = torch.ones(1)
-    >>> named_tensors(tree)
-    {'visual.proj': tensor([1.])}
+
+class InertUnpickler(pickle._Unpickler):
+    """Python's unpickler, in which no name leads out of this file.
+
+    It is the one written in Python, and not the one in C: there a pickle of ten bytes can ask for
+    gigabytes (an entry of the memo with a huge number), and BUILD cannot be replaced.
     """
-    tensors = {}
-    for name, value in (vars(tree) if isinstance(tree, ScriptedModule) else tree).items():
-        if isinstance(value, torch.Tensor):
-            tensors[f"{prefix}{name}"] = value
-        elif isinstance(value, ScriptedModule):
-            tensors |= named_tensors(value, f"{prefix}{name}.")
-    return tensors
+
+    dispatch = dict(pickle._Unpickler.dispatch)
+
+    def __init__(self, file):
+        super().__init__(file)
+        self.dtypes = {}  # key of a storage -> dtype
+
+    def find_class(self, module, name):
+        """What the pickle may call, by its name."""
+        if module == "__torch__" or module.startswith("__torch__."):
+            return ScriptedModule
+        if module == "torch" and name in STORAGES:
+            return STORAGES[name]
+        return KNOWN_NAMES.get((module, name), StandIn)
+
+    def persistent_load(self, reference):
+        """A reference to numbers: ("storage", type, key, device, count, ...) → Storage."""
+        _, dtype, key, *_ = reference
+        if not isinstance(dtype, torch.dtype):
+            return StandIn()
+        self.dtypes[key] = dtype
+        return Storage(key, dtype)
+
+    def load_build(self):
+        """The BUILD instruction, which sets attributes: here only those of a ScriptedModule."""
+        state = self.stack.pop()
+        if isinstance(self.stack[-1], ScriptedModule) and isinstance(state, dict):
+            self.stack[-1].attributes.update(state)
+
+    dispatch[pickle.BUILD[0]] = load_build
+
+
+def state_of(tree):
+    """What a checkpoint holds → its state dict, or its tree of modules.
+
+    >>> state_of({"epoch": 3, "model": {"state_dict": {"weight": 1}}})
+    {'weight': 1}
+    """
+    for _ in range(3):
+        for key in STATE_KEYS:
+            if isinstance(tree, dict) and isinstance(tree.get(key), (dict, ScriptedModule)):
+                tree = tree[key]
+                break
+    if isinstance(tree, StandIn):
+        raise ValueError("it holds a whole object, not a state dict: save model.state_dict().")
+    return tree
+
+
+def named_tensors(tree, read_storage, file_size):
+    """A dict, or a tree of modules → {dotted name: tensor}; what is not a tensor is left out.
+
+    Only the storages of these tensors are read. Raises ValueError if modules contain each other, or
+    if a few bytes are given out as many tensors.
+    """
+    views, waiting, visits = {}, [("", tree)], 0
+    while waiting:
+        prefix, node = waiting.pop()
+        visits += 1
+        if prefix.count(".") > MAX_DEPTH or max(visits, len(views)) > MAX_NAMES:
+            raise ValueError("its modules contain each other.")
+        for name, value in entries(node):
+            if isinstance(value, TensorView):
+                views[f"{prefix}{name}"] = value
+            elif isinstance(value, ScriptedModule):
+                waiting.append((f"{prefix}{name}.", value))
+    total = sum(math.prod(x.size) * x.storage.dtype.itemsize for x in views.values())
+    if total > MAX_GROWTH * file_size:
+        raise ValueError(f"its tensors take {total:,} bytes, the file only {file_size:,}.")
+    flat = {storage: read_storage(storage) for storage in {x.storage for x in views.values()}}
+    return {
+        name: flat[x.storage].as_strided(x.size, x.stride, x.offset)  # never outside the storage
+        for name, x in views.items()
+    }
+
+
+def entries(node):
+    """A dict or a ScriptedModule → its (name, value) pairs; anything else has none."""
+    if isinstance(node, ScriptedModule):
+        return node.attributes.items()
+    return node.items() if isinstance(node, dict) else ()
 
 
 def to_tensor(raw, dtype):
