@@ -41,7 +41,7 @@ FORMATS = {  # Pillow's name: suffixes of such files; no other kind of file is o
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "MPO": (".mpo",),  # several JPEGs in one file
     "PNG": (".png", ".apng"),
-    "BMP": (".bmp", ".dib"),
+    "BMP": (".bmp",),
     "GIF": (".gif",),
     "WEBP": (".webp",),
     "AVIF": (".avif", ".avifs"),
@@ -88,12 +88,10 @@ def grey_of(image, divisor):
 
 def upright(image):
     """A loaded picture → the same, turned as its EXIF orientation says; unreadable EXIF is none."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's, on damaged tags
-        try:
-            turn = TURNS.get(image.getexif().get(ORIENTATION))
-        except Exception:  # damaged tags make Pillow raise any of a dozen types, too
-            turn = None
+    try:
+        turn = TURNS.get(image.getexif().get(ORIENTATION))
+    except Exception:  # damaged tags make Pillow raise any of a dozen types
+        turn = None
     return image if turn is None else image.transpose(turn)
 
 
@@ -117,14 +115,9 @@ def read_picture(path):
     if os.path.getsize(path) == 0:
         raise ValueError(f"Cannot read the picture {name}: the file is empty.")
     try:
-        # Not by its name: then Pillow 13 maps the file, and garbles a turned grey TIFF.
-        with open(path, "rb") as file, Image.open(file, formats=known_formats()) as image:
-            if image.width * image.height > MAX_PIXELS:  # before any of them is decoded
-                raise ValueError(f"{image.width} x {image.height} pixels are too many")
-            image.load()  # Pillow turns a TIFF here, and forgets its orientation
-            turned = upright(image)
-            turned.format = image.format  # `to_rgb` asks for it
-            return to_rgb(turned)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's, on damaged tags and on many pixels
+            return decode(path)
     except UnidentifiedImageError as error:
         kinds = ", ".join(FORMATS)
         raise ValueError(
@@ -133,6 +126,18 @@ def read_picture(path):
     except Exception as error:  # a damaged file makes Pillow raise any of a dozen types
         reason = printable(" ".join(str(error).split())).rstrip(".") or type(error).__name__
         raise ValueError(f"Cannot read the picture {name}: {reason}.") from error
+
+
+def decode(path):
+    """What `read_picture` does with a file that is there; raises whatever Pillow raises."""
+    # Not opened by its name: then Pillow 13 maps the file, and garbles a turned grey TIFF.
+    with open(path, "rb") as file, Image.open(file, formats=known_formats()) as image:
+        if image.width * image.height > MAX_PIXELS:  # before any of them is decoded
+            raise ValueError(f"{image.width} x {image.height} pixels are too many")
+        image.load()  # Pillow turns a TIFF here, and forgets its orientation
+        turned = upright(image)
+        turned.format = image.format  # `to_rgb` asks for it
+        return to_rgb(turned)
 
 
 @dataclass(frozen=True)

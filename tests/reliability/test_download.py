@@ -1,4 +1,4 @@
-"""Downloads: from a server on this computer, broken off, by several processes, from an odd server."""
+"""Downloads: from a server on this computer, broken off, by several processes, from an odd one."""
 
 import errno
 import hashlib

@@ -161,7 +161,10 @@ def test_what_a_killed_process_left_is_removed_when_it_is_old(tmp_path):
 
 
 def test_a_lock_is_held_by_one_process_and_let_go_when_it_dies(tmp_path):
-    code = "import sys; from clip_min.files import lock\nwith lock(sys.argv[1]): print('mine', flush=True), input()"
+    code = (
+        "import sys; from clip_min.files import lock\n"
+        "with lock(sys.argv[1]): print('mine', flush=True), input()"
+    )
     command = [sys.executable, "-c", code, str(tmp_path / "deep" / "lock")]
     process = subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

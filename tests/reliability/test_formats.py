@@ -156,7 +156,7 @@ def reading_refusal(path):
 
 
 def training_objects():
-    """What training scripts save beside the weights, which torch.load(weights_only=True) refuses."""
+    """What training scripts save beside weights, which torch.load(weights_only=True) refuses."""
     optimizer = torch.optim.SGD([nn.Parameter(torch.ones(3))], lr=0.1, momentum=0.9)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 50)
     return {

@@ -73,7 +73,7 @@ def test_no_torchscript_is_executed(folder, vit, monkeypatch):
 
 
 def test_views_of_one_storage_in_an_archive_are_cut_out_of_it(tmp_path):
-    """An archive gives offset, size and stride: here a transposed view, and a slice, of the same numbers."""
+    """An archive gives offset, size and stride: here a transposed view, and a slice."""
     base = torch.arange(24.0).view(4, 6)
     path = write_torchscript({"a.x": base.T, "b.y": base[1:3]}, tmp_path / "views.pt")
     ours = read_tensors(path)

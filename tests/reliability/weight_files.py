@@ -46,7 +46,7 @@ def features(clip):
 
 
 def assert_same_clip(ours, theirs):
-    """Weights bit for bit; features up to rounding, which may depend on where the weights lie in memory."""
+    """Weights bit for bit; features up to rounding, which may depend on where the weights lie."""
     theirs_weights = theirs.state_dict()
     assert ours.state_dict().keys() == theirs_weights.keys()
     for name, tensor in ours.state_dict().items():
@@ -68,7 +68,7 @@ def refusal(path, **options):
 
 
 def write_torchscript(weights, path):
-    """An archive like OpenAI's: modules nested as the names are, and three integers besides the weights."""
+    """An archive like OpenAI's: modules nested as the names are, and three integers as well."""
 
     class Branch(nn.Module):
         def forward(self, x):
