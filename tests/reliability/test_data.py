@@ -1,4 +1,4 @@
-"""Data sets: split files and their checks, CoOp's few-shot samples, base and new classes, PictureSet."""
+"""Data sets: split files, CoOp's few-shot samples, base and new classes, digests, PictureSet."""
 
 import dataclasses
 import doctest
@@ -14,8 +14,18 @@ import torch
 from PIL import Image
 
 from clip_min.data import datasets as data
-from clip_min.data import (BENCHMARKS, ELEVEN, SHIFTED, Dataset, Item, PictureSet, few_shot, load_dataset, open_picture,
-                           split_classes)
+from clip_min.data import (
+    BENCHMARKS,
+    ELEVEN,
+    SHIFTED,
+    Dataset,
+    Item,
+    PictureSet,
+    few_shot,
+    load_dataset,
+    open_picture,
+    split_classes,
+)
 from clip_min.data import pictures as pictures_file
 from clip_min.preprocess import Preprocess, preprocess, read_picture
 from clip_min.recipe import Recipe
@@ -23,10 +33,13 @@ from clip_min.world import benchmarks
 
 CROPS = Recipe(0.1, {1: 1}, 1)
 HERE = os.path.dirname(os.path.abspath(__file__))
-REAL_ROOT = os.environ.get("CLIP_MIN_DATA") or os.path.join(HERE, "..", "..", "..", "shared", "data")
+REAL_ROOT = os.environ.get("CLIP_MIN_DATA") or os.path.join(
+    HERE, "..", "..", "..", "shared", "data"
+)
 needs_eurosat = pytest.mark.skipif(
     not os.path.isfile(os.path.join(REAL_ROOT, "eurosat", "split_zhou_EuroSAT.json")),
-    reason="EuroSAT is not there: set CLIP_MIN_DATA to the folder that holds eurosat/")
+    reason="EuroSAT is not there: set CLIP_MIN_DATA to the folder that holds eurosat/",
+)
 
 
 def golden(name):
@@ -39,7 +52,9 @@ def synthetic(train_labels, val_labels=(), classes=None, name="synthetic"):
     classes = classes or max([*train_labels, *val_labels]) + 1
     train = [Item(str(index), label) for index, label in enumerate(train_labels)]
     val = [Item(str(index), label) for index, label in enumerate(val_labels)]
-    return Dataset(name, [f"class {label}" for label in range(classes)], ["a {}."], train, val, train)
+    return Dataset(
+        name, [f"class {label}" for label in range(classes)], ["a {}."], train, val, train
+    )
 
 
 def rows_of(*labels):
@@ -86,7 +101,7 @@ def test_a_small_benchmark_is_loaded_as_its_split_file_says(tmp_path):
 
 
 def test_paths_are_absolute_though_the_root_is_relative(tmp_path, monkeypatch):
-    write_eurosat(tmp_path / "toy-root", GOOD)   # must not be mistaken for a miniature set's path
+    write_eurosat(tmp_path / "toy-root", GOOD)  # must not be mistaken for a miniature set's path
     monkeypatch.chdir(tmp_path)
     dataset = load_dataset("eurosat", "toy-root")
     assert os.path.isabs(dataset.train[0].path)
@@ -118,7 +133,12 @@ def test_eleven_benchmarks_are_learned_on_and_four_shifted_ones_only_tested_on()
 
 def test_the_counts_are_those_of_coops_table_5():
     counts = [(benchmark.classes, *benchmark.pictures) for benchmark in BENCHMARKS.values()]
-    assert [sum(row[i] or 0 for row in counts) for i in range(4)] == [4591, 1_392_514, 41_582, 232_085]
+    assert [sum(row[i] or 0 for row in counts) for i in range(4)] == [
+        4591,
+        1_392_514,
+        41_582,
+        232_085,
+    ]
     assert BENCHMARKS["imagenet"].pictures == (1_281_167, None, 50_000)
 
 
@@ -126,7 +146,9 @@ def test_the_counts_are_those_of_coops_table_5():
 def test_a_template_of_ones_own_replaces_the_hand_crafted_one(tmp_path, monkeypatch, name):
     write_eurosat(tmp_path, {**GOOD, "train": rows_of(0, 0, 0, 1, 1, 1)})
     monkeypatch.chdir(tmp_path)
-    assert load_dataset(name, tmp_path, template="a {} from above.").templates == ["a {} from above."]
+    assert load_dataset(name, tmp_path, template="a {} from above.").templates == [
+        "a {} from above."
+    ]
     assert load_dataset(name, tmp_path).templates != ["a {} from above."]
     for template in ("", "a photo.", "{} or {}.", "a {} {x}.", "a {0}."):
         with pytest.raises(ValueError, match="for the class name once"):
@@ -171,24 +193,30 @@ def test_a_split_file_that_is_no_json_is_refused(tmp_path, text):
     assert f"{split_file} is not readable as JSON" in message
 
 
-@pytest.mark.parametrize("parts, problem", [
-    ([], 'must be an object with the lists "train", "val" and "test"'),
-    ({"train": [], "val": []}, 'must be an object with the lists "train", "val" and "test"'),
-    ({**GOOD, "val": {"a": 1}}, 'must be an object with the lists "train", "val" and "test"'),
-    ({**GOOD, "val": [["a.png", 0]]}, "has ['a.png', 0] in 'val'"),
-    ({**GOOD, "val": [["a.png", "0", "name 0"]]}, "has ['a.png', '0', 'name 0'] in 'val'"),
-    ({**GOOD, "val": [["a.png", True, "name 1"]]}, "has ['a.png', True, 'name 1'] in 'val'"),
-    ({**GOOD, "val": [["a.png", 0, ""]]}, "has ['a.png', 0, ''] in 'val'"),
-    ({**GOOD, "val": ["abc"]}, "has 'abc' in 'val'"),
-    ({**GOOD, "test": [["0/0.png", 0, "lake"]]}, "gives label 0 two names, 'name 0' and 'lake'"),
-    ({**GOOD, "train": rows_of(0, 1, 3)}, "label 3 is there, but label 2 is not"),
-    ({**GOOD, "train": rows_of(0, 1, -1)}, "label -1 is negative"),
-    ({"train": rows_of(0, 0), "val": [], "test": []}, "needs at least two classes, not 1"),
-    ({"train": [], "val": [], "test": []}, "needs at least two classes, not 0"),
-    ({**GOOD, "test": [["../../secret.png", 0, "name 0"]]}, "'../../secret.png', which leaves"),
-    ({**GOOD, "test": [["0\\..\\secret.png", 0, "name 0"]]}, "which leaves"),
-    ({**GOOD, "test": [["C:/secret.png", 0, "name 0"]]}, "which leaves"),
-])
+@pytest.mark.parametrize(
+    "parts, problem",
+    [
+        ([], 'must be an object with the lists "train", "val" and "test"'),
+        ({"train": [], "val": []}, 'must be an object with the lists "train", "val" and "test"'),
+        ({**GOOD, "val": {"a": 1}}, 'must be an object with the lists "train", "val" and "test"'),
+        ({**GOOD, "val": [["a.png", 0]]}, "has ['a.png', 0] in 'val'"),
+        ({**GOOD, "val": [["a.png", "0", "name 0"]]}, "has ['a.png', '0', 'name 0'] in 'val'"),
+        ({**GOOD, "val": [["a.png", True, "name 1"]]}, "has ['a.png', True, 'name 1'] in 'val'"),
+        ({**GOOD, "val": [["a.png", 0, ""]]}, "has ['a.png', 0, ''] in 'val'"),
+        ({**GOOD, "val": ["abc"]}, "has 'abc' in 'val'"),
+        (
+            {**GOOD, "test": [["0/0.png", 0, "lake"]]},
+            "gives label 0 two names, 'name 0' and 'lake'",
+        ),
+        ({**GOOD, "train": rows_of(0, 1, 3)}, "label 3 is there, but label 2 is not"),
+        ({**GOOD, "train": rows_of(0, 1, -1)}, "label -1 is negative"),
+        ({"train": rows_of(0, 0), "val": [], "test": []}, "needs at least two classes, not 1"),
+        ({"train": [], "val": [], "test": []}, "needs at least two classes, not 0"),
+        ({**GOOD, "test": [["../../secret.png", 0, "name 0"]]}, "leaves the picture folder"),
+        ({**GOOD, "test": [["0\\..\\secret.png", 0, "name 0"]]}, "leaves the picture folder"),
+        ({**GOOD, "test": [["C:/secret.png", 0, "name 0"]]}, "leaves the picture folder"),
+    ],
+)
 def test_a_split_file_that_contradicts_itself_is_refused(tmp_path, parts, problem):
     split_file = write_eurosat(tmp_path, parts, pictures=False)
     message = refusal(tmp_path)
@@ -205,8 +233,8 @@ def test_missing_pictures_are_counted_and_named(tmp_path):
     split_file = write_eurosat(tmp_path, GOOD)
     images = tmp_path / "eurosat" / "2750"
     (images / "1" / "2.png").unlink()
-    (images / "1" / "2.png").mkdir()              # a folder is no picture
-    (images / "0" / "1.png").unlink()             # of the test list
+    (images / "1" / "2.png").mkdir()  # a folder is no picture
+    (images / "0" / "1.png").unlink()  # of the test list
     message = refusal(tmp_path)
     assert message.startswith(f"2 of the 7 pictures in {split_file} are not there")
     assert str(images / "1" / "2.png") in message and str(images / "0" / "1.png") in message
@@ -214,19 +242,29 @@ def test_missing_pictures_are_counted_and_named(tmp_path):
 
 
 def test_ten_missing_pictures_are_named(tmp_path):
-    write_eurosat(tmp_path, {**GOOD, "val": [[f"0/gone {i:02}.png", 0, "name 0"] for i in range(12)]}, pictures=False)
+    write_eurosat(
+        tmp_path,
+        {**GOOD, "val": [[f"0/gone {i:02}.png", 0, "name 0"] for i in range(12)]},
+        pictures=False,
+    )
     for row in GOOD["train"] + GOOD["test"]:
         (tmp_path / "eurosat/2750" / row[0]).parent.mkdir(exist_ok=True)
         (tmp_path / "eurosat/2750" / row[0]).touch()
     message = refusal(tmp_path)
-    assert message.startswith("12 of the 17 pictures") and sum(f"gone {i:02}.png" in message for i in range(12)) == 10
+    assert (
+        message.startswith("12 of the 17 pictures")
+        and sum(f"gone {i:02}.png" in message for i in range(12)) == 10
+    )
 
 
 # --- few shots
 
 
-@pytest.mark.parametrize("case", golden("protocol.json")["few_shot"]["cases"],
-                         ids=lambda case: f"{case['shots']} shots, seed {case['seed']}")
+@pytest.mark.parametrize(
+    "case",
+    golden("protocol.json")["few_shot"]["cases"],
+    ids=lambda case: f"{case['shots']} shots, seed {case['seed']}",
+)
 @pytest.mark.filterwarnings("ignore:synthetic")
 def test_few_shots_are_those_of_the_published_sampler(case):
     labels = golden("protocol.json")["few_shot"]
@@ -237,7 +275,9 @@ def test_few_shots_are_those_of_the_published_sampler(case):
 
 
 def test_a_class_with_exactly_as_many_pictures_as_shots_is_still_drawn_in_random_order():
-    dataset = synthetic([0, 0, 0, 0, 1, 1, 1, 1])   # the order matters: it decides the training batches
+    dataset = synthetic(
+        [0, 0, 0, 0, 1, 1, 1, 1]
+    )  # the order matters: it decides the training batches
     stream = random.Random(3)
     expected = stream.sample(dataset.train[:4], 4) + stream.sample(dataset.train[4:], 4)
     assert few_shot(dataset, 4, seed=3)[0] == expected != dataset.train
@@ -287,12 +327,15 @@ def test_enough_pictures_bring_no_warning():
 def test_base_is_the_first_half_rounded_up_and_new_the_rest_from_zero():
     dataset = synthetic([0, 1, 2, 3, 4, 3], [4, 0])
     base, new = split_classes(dataset, "base"), split_classes(dataset, "new")
-    assert base.classnames == ["class 0", "class 1", "class 2"] and new.classnames == ["class 3", "class 4"]
+    assert base.classnames == ["class 0", "class 1", "class 2"] and new.classnames == [
+        "class 3",
+        "class 4",
+    ]
     assert base.train == [("0", 0), ("1", 1), ("2", 2)] and base.val == [("1", 0)]
     assert new.train == [("3", 0), ("4", 1), ("5", 0)] and new.val == [("0", 1)]
     assert new.test == new.train and new.templates == dataset.templates
     assert split_classes(dataset, "all") == dataset
-    assert len(dataset.classnames) == 5 and len(dataset.train) == 6    # left as it was
+    assert len(dataset.classnames) == 5 and len(dataset.train) == 6  # left as it was
 
 
 def test_few_shots_are_drawn_first_and_halved_afterwards():
@@ -412,17 +455,21 @@ def test_augmentation_is_fixed_by_seed_epoch_and_index(items):
     first = PictureSet(same, Preprocess(16), CROPS, seed=1)
     again = PictureSet(same, Preprocess(16), CROPS, seed=1)
     assert torch.equal(first[1][0], again[1][0]) and torch.equal(first[1][0], first[1][0])
-    assert not torch.equal(first[0][0], first[1][0])                                              # index
-    assert not torch.equal(first[0][0], PictureSet(same, Preprocess(16), CROPS, seed=2)[0][0])       # seed
+    assert not torch.equal(first[0][0], first[1][0])  # index
+    assert not torch.equal(
+        first[0][0], PictureSet(same, Preprocess(16), CROPS, seed=2)[0][0]
+    )  # seed
     again.set_epoch(1)
-    assert not torch.equal(first[0][0], again[0][0])                                              # epoch
+    assert not torch.equal(first[0][0], again[0][0])  # epoch
 
 
 def test_scale_and_flip_reach_the_augmentation(items):
     square = Image.open(items[0].path).resize((20, 20))
     square.save(items[0].path)
-    pictures = PictureSet(items, Preprocess(20), Recipe(0.1, {1: 1}, 1, crop_scale=(1.0, 1.0), flip=False))
-    for epoch in range(5):   # the whole square: nothing else fits, as a middle crop at the latest
+    pictures = PictureSet(
+        items, Preprocess(20), Recipe(0.1, {1: 1}, 1, crop_scale=(1.0, 1.0), flip=False)
+    )
+    for epoch in range(5):  # the whole square: nothing else fits, as a middle crop at the latest
         pictures.set_epoch(epoch)
         assert torch.equal(pictures[0][0], preprocess(square, 20))
 
@@ -436,8 +483,10 @@ def test_a_worker_process_gives_the_same_augmentation(items):
 
 def test_kept_pictures_are_opened_once_and_within_the_limit(items, monkeypatch):
     opened = []
-    monkeypatch.setattr(pictures_file, "read_picture", lambda path: opened.append(path) or read_picture(path))
-    monkeypatch.setattr(pictures_file, "KEEP_BYTES", 2 * 3 * 20 * 30)       # room for two of the three
+    monkeypatch.setattr(
+        pictures_file, "read_picture", lambda path: opened.append(path) or read_picture(path)
+    )
+    monkeypatch.setattr(pictures_file, "KEEP_BYTES", 2 * 3 * 20 * 30)  # room for two of the three
     pictures = PictureSet(items, Preprocess(16), CROPS)
     first = [tensor for tensor, _ in pictures]
     assert len(opened) == 3
