@@ -11,7 +11,11 @@ The rooms of this folder:
     folders.py      class folders and their pictures, and what is left out there
     names.py        class names, templates and file names: checked, compared, shown
     survey.py       which benchmarks a disk holds, and whether they are whole
-    __main__.py     `python -m clip_min.data DATA`
+    sources.py      where they are to be had: addresses, checksums
+    download.py     from there onto a disk: what is needed, and a question
+    fetch.py        one file from a server, with its checksum
+    unpack.py       archives, safely
+    __main__.py     `python -m clip_min.data DATA [--download NAME ...]`
 """
 
 from clip_min.data.benchmarks import BENCHMARKS, COOP, ELEVEN, SHIFTED, benchmark_name
