@@ -1,4 +1,4 @@
-"""Archives onto a disk: one folder of a .zip or .tar file, and nothing outside of its target.
+"""Archives onto a disk: one folder of a .zip or .tar.gz file, and nothing outside of its target.
 
 An archive may come from anybody. So a path in it that leaves the folder ("../x", "/x", "C:x") is
 refused, links and devices are not made, and what unpacks to far more than its own size is refused
@@ -6,6 +6,7 @@ before it is written: pictures are compressed already.
 """
 
 import errno
+import gzip
 import lzma
 import os
 import shutil
@@ -23,6 +24,7 @@ from clip_min.data.names import shown
 MOST_GROWTH = 4  # an archive may unpack to so many times its own size,
 MOST_EXTRA = 64 << 20  # and so many bytes more
 MOST_MEMBERS = 1_000_000
+MOST_AT_ONCE = 16 << 20  # bytes
 DAMAGE = (  # what Python raises for a damaged archive
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
     *(EOFError, RuntimeError, NotImplementedError, ValueError),
@@ -118,13 +120,24 @@ def zip_members(archive):
 
 
 def tar_members(archive):
-    """`members` of a .tar file, compressed or not."""
-    with tarfile.open(archive) as opened:
+    """`members` of a .tar.gz file."""
+    with BoundedGzip(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as opened:
         for member in opened:
             kind = "files" if member.isfile() else "folders" if member.isdir() else "devices"
             if member.issym() or member.islnk():
                 kind = "links"
             yield member.name, kind, member.size, lambda: opened.extractfile(member)
+        while stream.read(1 << 20):  # the sum of a .gz file is checked when its end is read
+            pass
+
+
+class BoundedGzip(gzip.GzipFile):
+    """A .gz file that is read in small pieces only: tarfile reads a header at once, however long."""
+
+    def read(self, size=-1):
+        if size is None or not 0 <= size <= MOST_AT_ONCE:
+            raise Refused(f"has a header of more than {MOST_AT_ONCE / 1e6:.0f} MB")
+        return super().read(size)
 
 
 def safe_steps(name):

@@ -1,5 +1,6 @@
 """Archives are unpacked safely: nothing outside the folder, no links, nothing of unbounded size."""
 
+import gzip
 import io
 import os
 import stat
@@ -156,6 +157,13 @@ def test_what_lies_beside_the_kept_folder_counts_too(make, tmp_path, monkeypatch
     monkeypatch.setattr(unpack_file, "MOST_EXTRA", 1000)
     archive = make(("y/1.jpg", bytes(100_000)), ("x/1.jpg", b"1"))
     assert "would unpack to more than" in refused(archive, tmp_path / "out")
+
+
+def test_a_header_of_two_gigabytes_is_refused_before_it_is_read(tmp_path):
+    header = tarfile.TarInfo("pax")
+    header.type, header.size = tarfile.XHDTYPE, 2 << 30
+    (tmp_path / "a.tar.gz").write_bytes(gzip.compress(header.tobuf() + bytes(100_000)))
+    assert "has a header of more than 17 MB" in refused(tmp_path / "a.tar.gz", tmp_path / "out")
 
 
 def test_an_archive_of_too_many_files_is_refused(make, tmp_path, monkeypatch):
