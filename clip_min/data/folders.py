@@ -6,6 +6,7 @@ systems leave behind. Everything else that is left out is counted, and `note_lef
 
 import collections
 import os
+from pathlib import PurePath
 
 from clip_min.data.names import note, shown
 
@@ -71,7 +72,7 @@ def class_folders(images, nested=False):
             left_out["folder", "inside a class folder"] += len(inner)
             inner.clear()
         if pictures or not inner:
-            classes[os.path.relpath(path, images).replace(os.sep, "/")] = pictures
+            classes[PurePath(path).relative_to(images).as_posix()] = pictures
     if not classes:
         problem = "holds no class folders: put the pictures of each class into one."
         raise ValueError(shown(f"The folder {images} {problem}"))

@@ -85,8 +85,8 @@ def problem_of_row(row):
         return "give its class a name"
     if name != name.encode(errors="replace").decode():
         return "its class name is not UTF-8, correct it"
-    steps = PureWindowsPath(path)  # reads both / and \ as separators
-    if ".." in steps.parts or steps.drive:
+    steps = PureWindowsPath(path.lstrip("/"))  # reads both / and \ as separators
+    if ".." in steps.parts or steps.anchor:
         return "its path leaves the picture folder, correct it"
     if not steps.name or "\0" in path:
         return "its path names no file, correct it"

@@ -132,7 +132,7 @@ def tar_members(archive):
 
 
 class BoundedGzip(gzip.GzipFile):
-    """A .gz file that is read in small pieces only: tarfile reads a header at once, however long."""
+    """A .gz file that gives small pieces only: tarfile reads a header at once, however long."""
 
     def read(self, size=-1):
         if size is None or not 0 <= size <= MOST_AT_ONCE:

@@ -3,6 +3,7 @@
 import dataclasses
 import doctest
 import json
+import ntpath
 import os
 import random
 import time
@@ -13,7 +14,6 @@ import pytest
 import torch
 from PIL import Image
 
-from clip_min.data import datasets as data
 from clip_min.data import (
     BENCHMARKS,
     ELEVEN,
@@ -21,11 +21,14 @@ from clip_min.data import (
     Dataset,
     Item,
     PictureSet,
+    check_template,
     few_shot,
     load_dataset,
     open_picture,
+    same_names,
     split_classes,
 )
+from clip_min.data import datasets as data
 from clip_min.data import pictures as pictures_file
 from clip_min.preprocess import Preprocess, preprocess, read_picture
 from clip_min.recipe import Recipe
@@ -223,6 +226,91 @@ def test_a_split_file_that_contradicts_itself_is_refused(tmp_path, parts, proble
     assert str(split_file) in message and problem in message
 
 
+@pytest.mark.parametrize(
+    "row, problem",
+    [
+        (["a.png", 0, " _ "], "give its class a name"),
+        (["a.png", 0, "\ud800"], "its class name is not UTF-8"),
+        (["", 0, "name 0"], "its path names no file"),
+        (["/", 0, "name 0"], "its path names no file"),
+        (["a\0.png", 0, "name 0"], "its path names no file"),
+        (["\\secret.png", 0, "name 0"], "leaves the picture folder"),
+        (["/\\secret.png", 0, "name 0"], "leaves the picture folder"),
+        (["\\\\server\\share\\a.png", 0, "name 0"], "leaves the picture folder"),
+        (["a/b/../../../c.png", 0, "name 0"], "leaves the picture folder"),
+        ([1, 0, "name 0"], "make it [path, label, class name]"),
+        (["a.png", 0.0, "name 0"], "make it [path, label, class name]"),
+        (["a.png", None, "name 0"], "make it [path, label, class name]"),
+        (["a.png", 0, "name 0", 1], "make it [path, label, class name]"),
+        ({"path": "a.png"}, "make it [path, label, class name]"),
+        (None, "make it [path, label, class name]"),
+        (["a.png", 10**300, "name"], "numbers its 3 classes not from 0 upwards"),
+        (["0/0.png", 1, "name 1"], "gives the picture '0/0.png' two labels, 0 and 1"),
+    ],
+)
+def test_an_odd_row_of_a_split_file_is_one_sentence(tmp_path, row, problem):
+    split_file = write_eurosat(tmp_path, {**GOOD, "val": [row]}, pictures=False)
+    assert problem in refusal(tmp_path) and str(split_file) in refusal(tmp_path)
+
+
+def test_a_row_of_a_million_characters_is_abridged(tmp_path):
+    write_eurosat(tmp_path, {**GOOD, "val": [["a" * 1_000_000, "0", "a"]]}, pictures=False)
+    assert len(refusal(tmp_path)) < 1000
+
+
+def test_control_characters_in_a_split_file_are_shown_escaped(tmp_path):
+    bad = "\x1b[31mred\r"
+    rows = {**GOOD, "test": [["0/0.png", 0, bad]]}
+    split_file = write_eurosat(tmp_path, rows, pictures=False)
+    assert refusal(tmp_path).isprintable()
+    split_file.write_text(json.dumps({**GOOD, "test": [[f"0/{bad}.png", 0, "name 0"]]}))
+    assert refusal(tmp_path).isprintable() and r"\x1b[31mred\r.png" in refusal(tmp_path)
+
+
+def test_a_test_picture_that_is_in_train_too_brings_one_note(tmp_path):
+    write_eurosat(tmp_path, {**GOOD, "test": [["0/0.png", 0, "name 0"], ["1/9.png", 1, "name 1"]]})
+    with pytest.warns(
+        UserWarning, match="has 1 test pictures that are in train or val, too"
+    ) as caught:
+        load_dataset("eurosat", tmp_path)
+    assert len(caught) == 1
+
+
+def test_a_split_file_may_begin_with_a_byte_order_mark(tmp_path):
+    split_file = write_eurosat(tmp_path, GOOD)
+    split_file.write_text(json.dumps(GOOD), encoding="utf-8-sig")
+    assert load_dataset("eurosat", tmp_path).classnames == ["name 0", "name 1"]
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "",
+        "a photo.",
+        "{} {}",
+        "{}{}",
+        "{{}}",
+        "a {name}.",
+        "a {0}.",
+        "{} }",
+        "{ {}",
+        "{{}} {}",
+        None,
+        3,
+    ],
+)
+def test_a_template_without_exactly_one_place_for_the_name_is_refused_by_one_function(template):
+    with pytest.raises(ValueError) as caught:
+        check_template(template)
+    assert str(caught.value).startswith(f"The template {template!r} must hold")
+    assert str(caught.value).endswith('as in "a photo of a {}."') and "\n" not in str(caught.value)
+
+
+def test_names_that_clip_reads_alike_are_found():
+    assert same_names(["a", "b", "A ", "b_"]) == [["a", "A "], ["b", "b_"]]
+    assert same_names(["crane", "cranes"]) == []
+
+
 def test_two_labels_may_share_a_name(tmp_path):
     parts = {"train": [["a/1.png", 0, "crane"], ["b/1.png", 1, "crane"]], "val": [], "test": []}
     write_eurosat(tmp_path, parts)
@@ -406,6 +494,20 @@ def test_a_benchmarks_digest_opens_no_file_and_a_root_may_be_moved(tmp_path):
     assert load_dataset("eurosat", tmp_path / "there").digest("train") == digest
     base = split_classes(dataset, "base")
     assert base.digest("train") != digest
+
+
+def test_a_digest_is_the_same_on_windows(monkeypatch):
+    rows = [("Forest/1.jpg", 0), ("River/1.jpg", 1)]
+    here = [Item(f"/data/eurosat/2750/{path}", label) for path, label in rows]
+    there = [Item(f"C:\\data\\eurosat\\2750/{path}", label) for path, label in rows]
+    one = Dataset("eurosat", ["a", "b"], ["{}."], [], [], here, folder="/data/eurosat")
+    other = dataclasses.replace(one, test=there, folder="C:\\data\\eurosat")
+    digest = one.digest("test")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "path", ntpath)
+        patch.setattr(os, "sep", "\\")
+        on_windows = other.digest("test")
+    assert on_windows == digest
 
 
 def test_the_digest_of_a_miniature_set_changes_with_the_code_that_draws_it(monkeypatch):

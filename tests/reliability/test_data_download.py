@@ -23,7 +23,7 @@ from clip_min.files import lock
 
 
 class Server:
-    """Serves `files`; breaks a connection after `cut_at` bytes; sends HTML for the paths `pages`."""
+    """Serves `files`; breaks a connection after `cut_at` bytes; sends HTML for paths in `pages`."""
 
     def __init__(self):
         self.files, self.pages, self.asked, self.cut_at = {}, set(), [], None

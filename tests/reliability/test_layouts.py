@@ -6,13 +6,12 @@ import os
 import random
 import struct
 import zlib
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 from PIL import Image
 
-from clip_min.data import BENCHMARKS, few_shot, load_dataset
-from clip_min.data import splits
+from clip_min.data import BENCHMARKS, few_shot, folders, load_dataset, splits
 from clip_min.data.layouts import read_benchmark
 from clip_min.preprocess import read_picture
 from tests.reliability.data_helpers import refusal, short, touch, write
@@ -197,6 +196,28 @@ def test_the_sets_shifted_from_imagenet_are_only_tested_on(tmp_path, name):
     assert load_dataset(name, tmp_path).classnames[0] == "fish"  # its own file comes first
 
 
+@pytest.mark.filterwarnings("ignore:imagenetv2")
+@pytest.mark.parametrize("folders", [("n01", "n02", "n10"), ("0", "1", "2"), ("000", "001", "002")])
+def test_imagenetv2_may_lie_in_wordnet_ids_or_in_numbers(tmp_path, folders):
+    write(tmp_path / "imagenet/classnames.txt", "n02 crane", "n10 dress", "n01 tench")
+    images = tmp_path / "imagenetv2/imagenetv2-matched-frequency-format-val"
+    touch(images, *(f"{folder}/1.jpeg" for folder in folders))
+    names = ["tench", "crane", "dress"] if folders[0] == "n01" else ["crane", "dress", "tench"]
+    assert load_dataset("imagenetv2", tmp_path).classnames == names
+
+
+@pytest.mark.filterwarnings("ignore:imagenet")
+@pytest.mark.parametrize("place", ["", "imagenet/images", "imagenetv2"])
+def test_classnames_txt_is_found_where_people_put_it(imagenet, place):
+    (imagenet / place).mkdir(exist_ok=True)
+    (imagenet / "imagenet/classnames.txt").rename(imagenet / place / "classnames.txt")
+    name = "imagenetv2" if place == "imagenetv2" else "imagenet"
+    if name == "imagenetv2":
+        folder = imagenet / "imagenetv2/imagenetv2-matched-frequency-format-val"
+        touch(folder, "0/1.jpg", "1/1.jpg", "2/1.jpg")
+    assert load_dataset(name, imagenet).classnames == ["tench", "crane", "crane"]
+
+
 # --- FGVC-Aircraft
 
 
@@ -363,6 +384,100 @@ def test_a_file_name_that_is_not_utf_8_is_refused_in_a_stored_split_only(eurosat
     assert any(item.path.endswith(name) for item in dataset.train + dataset.val + dataset.test)
     touch(eurosat, os.fsdecode(b"eurosat/2750/\xff/1.jpg"), os.fsdecode(b"eurosat/2750/\xff/2.jpg"))
     assert r"'\udcff' is not UTF-8" in refusal(eurosat / "eurosat/2750")
+
+
+# --- benchmarks under other names
+
+
+@pytest.mark.filterwarnings("ignore:eurosat")
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "eurosat/2750",
+        "eurosat/EuroSAT_RGB",
+        "EuroSAT/2750",
+        "EuroSAT_RGB",
+        "EuroSAT_RGB/EuroSAT_RGB",
+        "EUROSAT/eurosat_rgb",
+    ],
+)
+def test_eurosats_pictures_are_found_under_their_other_names(tmp_path, folder):
+    touch(tmp_path / folder, *(f"{name}/{i}.jpg" for name in ("Forest", "River") for i in (1, 2)))
+    dataset = load_dataset("eurosat", tmp_path)
+    assert dataset.classnames == ["Forest", "River"]
+    assert dataset.test[0].path.startswith(str(tmp_path / folder / "Forest"))
+
+
+@pytest.mark.parametrize("place", ["eurosat", "eurosat/2750", ""])
+def test_the_split_file_is_found_beside_or_among_the_pictures_or_in_the_root(eurosat, place):
+    rows = {part: [[f"{n}/{n}_1.jpg", i, n]] for part in splits.PARTS for i, n in [(0, "Forest")]}
+    rows["train"].append(["AnnualCrop/AnnualCrop_1.jpg", 1, "AnnualCrop"])
+    rows["test"][0][0], rows["val"] = "Forest/Forest_2.jpg", []
+    (eurosat / place / "split_zhou_EuroSAT.json").write_text(json.dumps(rows))
+    assert not load_dataset("eurosat", eurosat).own_split
+
+
+@pytest.mark.filterwarnings("ignore:dtd")
+def test_coops_own_names_mean_the_same_benchmarks(tmp_path):
+    touch(tmp_path / "dtd/images", *(f"{name}/{i}.jpg" for name in "ab" for i in (1, 2)))
+    assert load_dataset("describable_textures", tmp_path).name == "dtd"
+    assert "for flowers102, give --data-root" in refusal("oxford_flowers", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name, meant",
+    [
+        ("EuroSAT", "eurosat"),
+        ("OxfordFlowers", "flowers102"),
+        ("DescribableTextures", "dtd"),
+        ("oxford-pets", "oxford_pets"),
+        ("caltech-101", "caltech101"),
+        ("ImageNetV2", "imagenetv2"),
+        ("FGVCAircraft", "fgvc_aircraft"),
+        ("oxford_flower", "flowers102"),
+        ("toy_objects", "toy-objects"),
+        ("imagenet-a", "imagenet_a"),
+        ("Food-101", "food101"),
+        ("SUN397", "sun397"),
+    ],
+)
+def test_a_name_that_is_written_otherwise_is_hinted_at(name, meant):
+    assert f"Did you mean {meant}?" in refusal(name)
+
+
+# --- own splits on Windows, and folders that lead in circles
+
+
+def test_an_own_split_has_the_same_class_names_and_paths_on_windows(monkeypatch):
+    images = "C:\\DATA\\sun397\\SUN397"
+    tree = [
+        (images, ["a"], []),
+        (images + "\\a", ["abbey", "apartment_building"], []),
+        (images + "\\a\\abbey", [], ["1.jpg", "2.jpg"]),
+        (images + "\\a\\apartment_building", ["outdoor"], []),
+        (images + "\\a\\apartment_building\\outdoor", [], ["1.jpg", "2.jpg"]),
+    ]
+    with monkeypatch.context() as patch:
+        patch.setattr(folders, "PurePath", PureWindowsPath)
+        patch.setattr(folders, "is_new", lambda folder, seen: True)
+        patch.setattr(os, "walk", lambda top, **options: iter(tree))
+        patch.setattr(os.path, "isdir", lambda path: True)
+        rows = splits.split_class_folders("sun397", images)
+    assert {(path.rpartition("/")[0], name) for path, _, name in rows["train"] + rows["test"]} == {
+        ("a/abbey", "abbey"),
+        ("a/apartment_building/outdoor", "outdoor apartment_building"),
+    }
+    path = PureWindowsPath(images, rows["train"][0][0])
+    assert str(path).startswith(images + "\\a\\abbey\\")
+
+
+@pytest.mark.filterwarnings("ignore:sun397")
+def test_a_link_that_leads_back_is_not_followed_for_ever(tmp_path):
+    images = tmp_path / "sun397/SUN397"
+    touch(images, *(f"a/{name}/{i}.jpg" for name in ("abbey", "alley") for i in (1, 2)))
+    (images / "a/abbey/loop").symlink_to(images / "a")
+    dataset = load_dataset("sun397", tmp_path)
+    assert dataset.classnames == ["abbey", "alley"] and len(dataset.train + dataset.test) == 4
 
 
 # --- CoOp's split files of more benchmarks

@@ -168,3 +168,22 @@ def test_the_command_runs_without_a_runtime_warning_and_prints_names_that_are_no
         r"caf\udce9.jpg: the file is empty" in done.stdout
         and "dotted/1.jpg: there is no such file" in done.stdout
     )
+
+
+def test_names_with_control_characters_are_printed_escaped(root, capsys):
+    folder = root / "eurosat"
+    rows = json.loads((folder / "split_zhou_EuroSAT.json").read_text())
+    rows["test"][0][0] = "a/\x1b[31mred\n.jpg"
+    (folder / "split_zhou_EuroSAT.json").write_text(json.dumps(rows))
+    lines = look(capsys, root, "eurosat")[1]
+    assert all(line.isprintable() for line in lines)
+    assert any(r"a/\x1b[31mred\n.jpg: there is no such file" in line for line in lines)
+
+
+def test_other_names_of_benchmarks_and_their_folders_are_understood(root, capsys):
+    (root / "eurosat").rename(root / "EuroSAT_RGB")
+    (root / "EuroSAT_RGB/2750").rename(root / "EuroSAT_RGB/EuroSAT_RGB")
+    status, lines = look(capsys, root, "eurosat", "oxford_flowers")
+    assert status == 0 and "as in the paper" in lines[1]
+    assert lines[-1].startswith("flowers102      not there")
+    assert len(look(capsys, root, "eleven")[1]) == 1 + 11 + 1
