@@ -82,7 +82,8 @@ def problem_of_download(remote, path, error):
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return problem_of_disk(path.parent, error)
     reason = getattr(error, "reason", None) or error or type(error).__name__
-    by_hand = f"get the file elsewhere and put it there by hand: {path}"
+    where = f"open {remote.page} in a browser" if remote.page else "get the file elsewhere"
+    by_hand = f"{where}, and put it there by hand: {path}"
     if isinstance(error, urllib.error.HTTPError) and error.code in (401, 403, 404, 410):
         return f"{remote.url} does not give the file ({error.code} {reason}): {by_hand}."
     again = "try again, which goes on where it stopped"

@@ -56,8 +56,9 @@ def read_benchmark(name, root, keep=True):
     for path in (root, folder, images):
         if not os.path.isdir(path):
             inner = os.path.join(benchmark.folder, benchmark.images, "")
-            problem = f"for {name}, give --data-root the folder that holds {inner}."
-            raise ValueError(shown(f"The folder {path} is not there: {problem}"))
+            give = f"for {name}, give --data-root the folder that holds {inner}"
+            get = f"`python -m clip_min.data DATA --download {name}` gets it, or says how."
+            raise ValueError(shown(f"The folder {path} is not there: {give}; {get}"))
     if benchmark.split:
         places = (folder, images, root)
         split_file = find_file([os.path.join(place, benchmark.split) for place in places])

@@ -57,8 +57,9 @@ def read_split(split_file):
     """
     this = f"The split file {split_file}"
     if not os.path.isfile(split_file):
-        reason = "is not there: download it from the link in CoOp's DATASETS.md into that folder."
-        raise ValueError(shown(f"{this} {reason}"))
+        command = "`python -m clip_min.data DATA --download NAME`"
+        get = f"get it with {command}, or from the link in CoOp's DATASETS.md."
+        raise ValueError(shown(f"{this} is not there: {get}"))
     try:
         with open(split_file, encoding="utf-8-sig") as file:
             parts = json.load(file)
