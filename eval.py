@@ -20,17 +20,15 @@ pictures.
 One line per evaluation goes to runs/results.jsonl.
 """
 
-import functools
 import time
-from functools import partial
+from functools import cache, partial
 
 from clip_min import load_clip
 from clip_min.data import Dataset, check_template, load_dataset, split_classes
 from clip_min.files import write_whole
-from prompts.experiments import plots, predictions, published, store, tables
+from prompts.experiments import plots, predictions, published, rows, store, tables
 from prompts.experiments.evaluation import evaluate, probabilities, variances
 from prompts.experiments.flags import compute_of, expand, parse_eval_flags, run_script
-from prompts.experiments.rows import read_rows
 
 
 def evaluate_on(dataset, prompt, clip, flags, compute):
@@ -98,7 +96,7 @@ def predict(prompt, clip, flags, compute):
 def report(flags):
     """The table or the plot of what results.jsonl holds."""
     results = flags.out / "results.jsonl"
-    found = read_rows(results)
+    found = rows.read_rows(results)
     chosen = dict(datasets=flags.dataset and expand(flags.dataset), shots=flags.shots)
     chosen.update(methods=flags.method and [flags.method], models=flags.model and [flags.model])
     try:
@@ -118,7 +116,7 @@ def main():
     if flags.table or flags.plot:
         return report(flags)
     compute, status = compute_of(flags), 0
-    clip_of = functools.cache(partial(load_clip, device=compute.device, gelu=flags.gelu))
+    clip_of = cache(partial(load_clip, device=compute.device, gelu=flags.gelu))
     for path in flags.prompts or [None]:
         prompt, clip = read_prompt(path, flags, clip_of)
         if flags.images:
