@@ -12,6 +12,7 @@
     cls-attention [DATASET]           what [CLS] looks at, block by block
     similarities                      CLIP: cosines of a dozen pictures and a dozen captions
     confusion DATASET [PROMPT]        which class is taken for which
+    tree                              CoOp: the prompts of all classes as a tree, and its mask
 
 A PROMPT is a prompt.pt of train.py. notes/figures.md has all commands, and what to see in each picture.
 """
@@ -20,7 +21,7 @@ import argparse
 from pathlib import Path
 
 from clip_min.files import read_json_lines, write_whole
-from notes.figures import ablations, attention, gain, matrices, sphere, variance, wordings, words
+from notes.figures import ablations, attention, gain, matrices, sphere, tree, variance, wordings, words
 from prompts.experiments.flags import nearest, run_script
 
 HERE = Path(__file__).parent
@@ -29,9 +30,9 @@ FIGURES = {
     "bigger-coop": ablations.bigger_coop, "nearest-words": words.figure, "prompts-compared": wordings.figure,
     "variance": variance.figure, "sphere": sphere.figure, "attention": attention.prompts_figure,
     "cls-attention": attention.cls_figure, "similarities": matrices.similarities_figure,
-    "confusion": matrices.confusion_figure,
+    "confusion": matrices.confusion_figure, "tree": tree.figure,
 }  # fmt: skip
-MOST_INPUTS = {"initialisation": 0, "context-length": 0, "bigger-coop": 0, "variance": 0, "similarities": 0,
+MOST_INPUTS = {"initialisation": 0, "context-length": 0, "bigger-coop": 0, "variance": 0, "similarities": 0, "tree": 0,
                "cls-attention": 1}  # fmt: skip
 
 
