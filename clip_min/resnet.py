@@ -14,7 +14,7 @@ EXPANSION = 4  # a bottleneck's output has this many times the channels of its m
 
 
 class Bottleneck(nn.Module):
-    """1×1, 3×3, 1×1 convolutions with a shortcut; with stride > 1, average pooling does the shrinking."""
+    """1×1, 3×3, 1×1 convolutions with a shortcut; average pooling does the shrinking."""
 
     def __init__(self, channels, width, stride):
         super().__init__()
@@ -56,20 +56,19 @@ class AttentionPool(nn.Module):
     def forward(self, x):
         """x [B, D, h, w] → [B, E]."""
         x = x.flatten(2).transpose(1, 2)  # [B, h·w, D]
-        x = torch.cat([x.mean(dim=1, keepdim=True), x], dim=1) + self.positional_embedding  # [B, 1+h·w, D]
-        q, k, v = (
-            projection(part).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, H, 1 or 1+h·w, D/H]
-            for projection, part in ((self.q_proj, x[:, :1]), (self.k_proj, x), (self.v_proj, x))
-        )
+        mean = x.mean(dim=1, keepdim=True)  # [B, 1, D]
+        x = torch.cat([mean, x], dim=1) + self.positional_embedding  # [B, 1+h·w, D]
+        q, k, v = self.q_proj(x[:, :1]), self.k_proj(x), self.v_proj(x)
+        q, k, v = (y.unflatten(-1, (self.heads, -1)).transpose(1, 2) for y in (q, k, v))
         x = F.scaled_dot_product_attention(q, k, v)  # [B, H, 1, D/H]
         return self.c_proj(x.flatten(1))
 
 
 class ModifiedResNet(nn.Module):
-    """The image tower; `embed → blocks → pool` are the stem, the four stages and the attention pooling."""
+    """The image tower: `embed → blocks → pool` is stem, four stages, attention pooling."""
 
     def __init__(self, image_size, layers, width, embed_dim):
-        """layers: number of bottlenecks in each of the four stages; width: channels after the stem."""
+        """layers: bottlenecks in each of the four stages. width: channels after the stem."""
         super().__init__()
         self.conv1 = nn.Conv2d(3, width // 2, 3, stride=2, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(width // 2)
@@ -99,6 +98,7 @@ class ModifiedResNet(nn.Module):
 
 
 def stage(channels, width, count, stride):
-    """`count` bottlenecks; only the first one changes the number of channels and the resolution."""
+    """`count` bottlenecks; only the first one changes the channels and the resolution."""
     first = Bottleneck(channels, width, stride)
-    return nn.Sequential(first, *(Bottleneck(EXPANSION * width, width, 1) for _ in range(count - 1)))
+    others = [Bottleneck(EXPANSION * width, width, stride=1) for _ in range(count - 1)]
+    return nn.Sequential(first, *others)

@@ -8,23 +8,18 @@ A method is built from a frozen CLIP and class names, and every method answers t
     method(images) = method.classify(method.encode_image(images))
     method.set_classes(classnames)               the same learned prompt, other classes
 
-    method.image_tower_is_frozen                 whether encode_image is CLIP's own, so that features can be kept
+    method.image_tower_is_frozen                 whether encode_image is CLIP's own, so that
+                                                 features can be computed once and kept
 
-Beside its class, each file holds the training recipe of its paper, `PAPER`, and the one for the tiny
-CLIP, `TINY`. Both are dicts with keys lr, epochs (for each number of shots; imagenet_epochs on ImageNet), batch_size,
-crop_scale (smallest and largest share of a picture that a training crop covers), flip (mirror half of
-the crops), max_norm (of the gradient; None: not clipped) and options (of the method). They are None where no
-gradient descent takes place: zero-shot CLIP learns nothing, and the linear probe has a method `fit`.
+Beside its class, each file holds two recipes (`clip_min.recipe.Recipe`): `PAPER`, from its paper,
+and `TINY`, for the tiny CLIP. Both are None where there is no gradient descent: zero-shot CLIP
+learns nothing, and the linear probe has a method `fit`.
 """
 
 from functools import partial
 
 from prompts import cocoop, coop, joint, linear_probe, upt, vpt, zero_shot
 
-FILES = {
-    "zero_shot": zero_shot, "linear_probe": linear_probe, "coop": coop, "cocoop": cocoop, "vpt": vpt, "upt": upt,
-    "joint": joint, "shared": joint, "mlp": joint,
-}  # fmt: skip
 METHODS = {
     "zero_shot": zero_shot.ZeroShot,
     "linear_probe": linear_probe.LinearProbe,
@@ -35,4 +30,15 @@ METHODS = {
     "joint": partial(joint.Joint, "joint"),
     "shared": partial(joint.Joint, "shared"),
     "mlp": partial(joint.Joint, "mlp"),
+}
+FILES = {  # the file of each method: its head, its code, its recipes PAPER and TINY
+    "zero_shot": zero_shot,
+    "linear_probe": linear_probe,
+    "coop": coop,
+    "cocoop": cocoop,
+    "vpt": vpt,
+    "upt": upt,
+    "joint": joint,
+    "shared": joint,
+    "mlp": joint,
 }

@@ -8,12 +8,12 @@ A class is described by a hand-written sentence with its name filled in. The tex
 sentence into a vector w, and a picture gets the class whose w has the largest cosine with the
 picture's feature f. Several sentences for each class can be averaged into one w (ensembling).
 
-| Eq.      | paper            | code                | shape      |
-| -------- | ---------------- | ------------------- | ---------- |
-| CoOp (1) | f (UPT: z)       | image_features      | [B, E]     |
-| CoOp (1) | w_i              | weights[i]          | [K, E]     |
-| CoOp (1) | tau              | 1 / logit_scale.exp | a number   |
-| CoOp (1) | p(y = i given x) | softmax of logits   | [B, K]     |
+| Eq.      | paper            | code            | shape    |
+| -------- | ---------------- | --------------- | -------- |
+| CoOp (1) | f (UPT: z)       | image_features  | [B, E]   |
+| CoOp (1) | w_i              | weights         | [K, E]   |
+| CoOp (1) | 1/tau            | logit_scale.exp | a number |
+| CoOp (1) | p(y = i given x) | classify        | [B, K]   |
 
 Differs from the paper / the published code: none known. (The papers name tau = 100 in places; it is
 logit_scale.exp() = 1 / tau that is 100.)
@@ -26,10 +26,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from clip_min.data import readable_names
+from clip_min.model import cosines
+from clip_min.options import check_choice
 
 PAPER = TINY = None  # nothing to train
 
-# The seven templates that CLIP's authors selected on ImageNet (CoOp, Sec. 3.3, "prompt ensembling").
+# The seven templates that CLIP's authors selected on ImageNet (CoOp, Sec. 3.3).
 ENSEMBLE = (
     "itap of a {}.",
     "a bad photo of the {}.",
@@ -44,43 +46,44 @@ ENSEMBLE = (
 class ZeroShot(nn.Module):
     """CLIP with hand-written prompts; nothing is learned.
 
-    template: the data set's own, with {} for the class name.
-    templates: "dataset" uses that one; "seven" averages the seven above; "ensemble" averages these and that one
-    (train.py and eval.py take "seven" for it on ImageNet, as the paper does).
+    template: the data set's own, with {} for the class name. templates: "dataset" uses that one;
+    "seven" averages the seven above; "ensemble" averages these and that one (train.py and eval.py
+    take "seven" for it on ImageNet, as the paper does).
     """
-
     image_tower_is_frozen = True  # so its features can be computed once and kept
 
     def __init__(self, clip, classnames, template="a photo of a {}.", templates="dataset"):
         super().__init__()
         choices = {"dataset": (template,), "seven": ENSEMBLE, "ensemble": (*ENSEMBLE, template)}
-        if templates not in choices:
-            raise ValueError(f"templates must be one of {', '.join(choices)}, not {templates!r}.")
-        self.clip = clip
-        self.templates = choices[templates]
+        check_choice("templates", templates, tuple(choices))
+        self.clip, self.templates = clip, choices[templates]
         self.set_classes(classnames)
 
     def encode_image(self, images):
         """images [B, 3, H, W] → f [B, E], not normalised."""
         return self.clip.encode_image(images)
 
+    @torch.no_grad()
     def set_classes(self, classnames):
         """K class names → w, kept as `weights` [K, E] of length 1."""
-        names = readable_names(classnames)
-        with torch.no_grad():
-            weights = [self.text_features([t.format(name) for name in names]) for t in self.templates]
-            self.weights = F.normalize(torch.stack(weights).mean(dim=0), dim=-1)  # [T, K, E] → [K, E]
+        names, features = readable_names(classnames), []
+        for template in self.templates:
+            features.append(self.text_features([template.format(name) for name in names]))
+        mean = torch.stack(features).mean(dim=0)  # [number of templates, K, E] → [K, E]
+        self.register_buffer("weights", F.normalize(mean, dim=-1), persistent=False)
 
     def text_features(self, texts):
         """K texts → features [K, E] of length 1."""
         clip = self.clip
-        tokens = clip.tokenizer(texts, clip.context_length).to(clip.positional_embedding.device)  # [K, L]
-        return F.normalize(clip.encode_text(tokens), dim=-1)
+        tokens = clip.tokenizer(texts, clip.context_length)  # [K, L]
+        features = clip.encode_text(tokens.to(clip.positional_embedding.device))
+        return F.normalize(features, dim=-1)
 
     def classify(self, image_features):
         """f [B, E] → logits [B, K], whose softmax is p(y|x)."""
-        # CoOp Eq. (1), CoCoOp Eq. (1), UPT Eq. (1): p(y=i|x) = exp(cos(w_i, f)/tau) / sum_j exp(cos(w_j, f)/tau)
-        return self.clip.logit_scale.exp() * F.normalize(image_features, dim=-1) @ self.weights.T
+        # CoOp Eq. (1), CoCoOp Eq. (1), UPT Eq. (1):
+        # p(y=i|x) = exp(cos(w_i, f)/tau) / sum_j exp(cos(w_j, f)/tau)
+        return self.clip.logit_scale.exp() * cosines(image_features, self.weights)
 
     def forward(self, images):
         """images [B, 3, H, W] → logits [B, K]."""

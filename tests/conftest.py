@@ -1,16 +1,22 @@
 """CLIPs that many tests use."""
 
+import os
+
 import pytest
+import torch
 
 from clip_min import load_clip
 from clip_min.model import build_clip
 from tests.golden.weights import golden_state_dict
 from tests.helpers import GOLDEN, letters_tokenizer
 
+torch.set_num_threads(1)  # models this small are slower with two
+os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
+
 
 @pytest.fixture(scope="session")
 def golden_clip(tmp_path_factory):
-    """The small vision transformer of the golden figures, with a tokenizer that needs no vocabulary file."""
+    """The golden figures' small vision transformer; its tokenizer needs no vocabulary file."""
     clip = build_clip(golden_state_dict(GOLDEN["vit"]["shapes"]))
     clip.tokenizer = letters_tokenizer(tmp_path_factory.mktemp("merges"), openai_ids=True)
     return clip

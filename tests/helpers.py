@@ -1,4 +1,4 @@
-"""What the tests of the prompt methods share: a small CLIP's figures, and the towers written out plainly."""
+"""What the tests of the prompt methods share: figures, a tokenizer, pictures, small functions."""
 
 import copy
 import json
@@ -8,6 +8,7 @@ import torch
 
 from clip_min.model import CLIP, VisionTransformer
 from clip_min.tokenizer import Tokenizer, save_merges
+from notes.exercises.plain_towers import plain_class_weights, plain_image_features  # noqa: F401
 from prompts import METHODS
 
 ROOT = Path(__file__).parents[1]
@@ -18,7 +19,7 @@ NAMES = ["cat", "yellow_rose", "annual crop land", "dog"]
 
 
 def letters_tokenizer(folder, openai_ids):
-    """No merges, so every letter is a token; `openai_ids`: [SOS] and [EOS] are those of a 49,408-word CLIP."""
+    """No merges, so every letter is a token. openai_ids: [SOS], [EOS] as in a 49,408-word CLIP."""
     save_merges([], folder / "merges.txt")
     tokenizer = Tokenizer(folder / "merges.txt")
     if openai_ids:
@@ -27,15 +28,19 @@ def letters_tokenizer(folder, openai_ids):
 
 
 def pictures(clip, number=3):
-    return torch.randn(number, 3, clip.image_size, clip.image_size, generator=torch.Generator().manual_seed(0))
+    """The same random pictures [number, 3, S, S] every time."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(number, 3, clip.image_size, clip.image_size, generator=generator)
 
 
 def make(clip, name="upt", **options):
+    """A method on `NAMES`, with the random start of seed 0, in evaluation mode."""
     torch.manual_seed(0)
     return METHODS[name](clip, NAMES, **options).eval()
 
 
 def learned(method):
+    """{name: parameter} of what training changes."""
     return {name: p for name, p in method.named_parameters() if p.requires_grad}
 
 
@@ -44,39 +49,13 @@ def difference(ours, theirs):
     return ((ours - theirs).abs().max() / theirs.abs().max()).item()
 
 
-def plain_image_features(clip, images, V):
-    """VPT as the textbook has it: insert prompts, run the layer, throw away what came out in their place."""
-    visual, (depth, n, _) = clip.visual, V.shape
-    x = visual.embed(images)
-    for i, block in enumerate(visual.transformer.resblocks):
-        if i < depth:
-            x = torch.cat([x[:, :1], V[i].repeat(len(images), 1, 1), x[:, 1:]], dim=1)
-        x = block(x)
-        if i + 1 < depth:  # the next layer brings its own
-            x = torch.cat([x[:, :1], x[:, 1 + n :]], dim=1)
-    return visual.pool(x[:, 0])
-
-
-def plain_class_weights(clip, names, T):
-    """Every class a whole sequence, padded to the context length, through every block; as CoOp's code does it."""
-    depth, n, _ = T.shape
-    tokens = clip.tokenizer(["x " * n + name.replace("_", " ") + "." for name in names], clip.context_length)
-    x, eos = clip.token_embedding(tokens), tokens.argmax(dim=-1)
-    for i, block in enumerate(clip.transformer.resblocks):
-        if i < depth:
-            x = torch.cat([x[:, :1], T[i].repeat(len(names), 1, 1), x[:, 1 + n :]], dim=1)
-        if i == 0:
-            x = x + clip.positional_embedding
-        x = block(x)
-    return clip.pool_text(x[torch.arange(len(names)), eos])
-
-
 def published_tokenizer(tokenizer):
-    """A copy of the tokenizer that knows the class names' ids in OpenAI's vocabulary, which is not part of this."""
-    ids = dict(zip((name.replace("_", " ") for name in LEARNERS["classnames"]), LEARNERS["class_token_ids"]))
-    full_stop = 269  # "." at the end of a word
-    ids |= {f"{name}.": [*known, full_stop] for name, known in ids.items()}
-    ids["a photo of a"] = [320, 1125, 539, 320]
+    """A copy of the tokenizer that knows the class names' ids in OpenAI's vocabulary."""
+    names = [name.replace("_", " ") for name in LEARNERS["classnames"]]
+    ids = {"a photo of a": [320, 1125, 539, 320]}
+    for name, known in zip(names, LEARNERS["class_token_ids"]):
+        ids[name] = known
+        ids[f"{name}."] = [*known, 269]  # 269 is "." at the end of a word
     published = copy.copy(tokenizer)
     published.encode = ids.__getitem__
     return published
@@ -85,6 +64,7 @@ def published_tokenizer(tokenizer):
 def full_size_clip(tokenizer):
     """A text tower as wide as ViT-B/16's: 512, 77 tokens."""
     visual = VisionTransformer(image_size=16, patch_size=16, width=64, layers=1, embed_dim=512)
-    clip = CLIP(visual, 16, embed_dim=512, vocab_size=514, context_length=77, width=512, layers=1)
+    sizes = dict(embed_dim=512, vocab_size=514, context_length=77, width=512, layers=1)
+    clip = CLIP(visual, 16, **sizes)
     clip.requires_grad_(False).tokenizer = tokenizer
     return clip

@@ -1,8 +1,12 @@
-"""The command line of train.py, eval.py and the scripts in notes/: common flags, what they mean, how errors end."""
+"""The command line of train.py, eval.py and the scripts in notes/: flags, what they mean, how
+errors end."""
 
+import argparse
 import ast
 import difflib
+import math
 import os
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -10,35 +14,317 @@ from pathlib import Path
 import torch
 
 from clip_min.allocator import keep_freed_memory
-from prompts.experiments.features import PRECISIONS
+from clip_min.data import ELEVEN
 from clip_min.world.benchmarks import EIGHT
+from prompts import METHODS
+from prompts.experiments.distributed import PROCESSES, RANK, join
+from prompts.experiments.features import PRECISIONS, Compute
+
+PROTOCOLS = (
+    "few-shot",
+    "base-to-new",
+    "class-incremental",
+    "cross-dataset",
+    "domain-generalization",
+)
+LEAST = dict(shots=1, epochs=1, batch_size=1, jobs=1, views=0, seed=0, workers=0)
+GROUPS = {"toy": EIGHT, "eleven": ELEVEN}  # names that stand for several data sets
+CANNOT_USE_IT = "this PyTorch cannot use it: give --device cpu."
+TRAIN_DATASETS = "toy-satellite; toy-objects for cross-dataset and domain-generalization"
+
+
+# The two command lines
+
+
+def parse_train_flags(description):
+    """The command line of train.py, checked.
+
+    Raises ValueError for numbers out of range and for what contradicts itself.
+    """
+    parser = make_parser(description)
+    what = parser.add_argument_group("what to run; several values to a flag run their product")
+    what.add_argument(
+        "--method",
+        nargs="+",
+        default=["upt"],
+        metavar="NAME",
+        help=f"{', '.join(METHODS)} (default: upt)",
+    )
+    what.add_argument(
+        "--model",
+        nargs="+",
+        default=["tiny"],
+        metavar="NAME",
+        help="tiny, ViT-B/16, RN50, ... or a path to weights (default: tiny)",
+    )
+    what.add_argument(
+        "--protocol", default="few-shot", choices=PROTOCOLS, help="see above (default: few-shot)"
+    )
+    what.add_argument(
+        "--shots",
+        nargs="+",
+        type=int,
+        default=[16],
+        metavar="N",
+        help="training pictures per class (default: 16, as the papers' main tables)",
+    )
+    what.add_argument(
+        "--seed",
+        nargs="+",
+        type=int,
+        default=[1],
+        metavar="N",
+        help="of sampling, initialisation, crops and order (default: 1; papers: 1 2 3)",
+    )
+    what.add_argument(
+        "--classes", choices=("all", "base", "new"), help="to train on (default: the protocol's)"
+    )
+    what.add_argument(
+        "--hp",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="the method's own options, such as n_ctx=8 class_specific=True: "
+        "see its file in prompts/",
+    )
+    what.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes to share the runs out to (default: 1)",
+    )
+    recipe = parser.add_argument_group(
+        "recipe (default: PAPER in the method's file, TINY for the tiny CLIP)"
+    )
+    recipe.add_argument("--lr", type=float, help="learning rate (the papers: 0.002, CoOp Sec. 3.1)")
+    recipe.add_argument(
+        "--epochs",
+        type=int,
+        metavar="N",
+        help="(CoOp Sec. 3.1: 50 for 1 shot, 100 for 2 and 4, 200 for 8 and 16; CoCoOp Sec. 4: 10)",
+    )
+    recipe.add_argument(
+        "--batch-size", type=int, metavar="N", help="(CoOp's code: 32; CoCoOp Sec. 4: 1)"
+    )
+    recipe.add_argument(
+        "--views",
+        type=int,
+        metavar="N",
+        help="where the image tower is not prompted: random crops of each picture to "
+        "compute once and use in turn; 0: fresh ones in every epoch, as the papers "
+        "(default: 16)",
+    )
+    add_common_flags(parser, TRAIN_DATASETS)
+    flags = parser.parse_args()
+    check_numbers(flags)
+    flags.method = [nearest(name, METHODS, "method") for name in flags.method]
+    flags.options = hyperparameters(flags.hp)
+    if flags.jobs > 1 and PROCESSES > 1:
+        raise ValueError(
+            "--jobs shares runs out, torchrun the batches of one run: use one of them."
+        )
+    learned_on = "base" if flags.protocol in ("base-to-new", "class-incremental") else "all"
+    if flags.protocol != "few-shot" and flags.classes not in (None, learned_on):
+        raise ValueError(
+            f"--protocol {flags.protocol} trains on {learned_on} classes: leave --classes out."
+        )
+    flags.classes = flags.classes or learned_on
+    if not flags.dataset:
+        is_transfer = flags.protocol in ("cross-dataset", "domain-generalization")
+        flags.dataset = ["toy-objects" if is_transfer else "toy-satellite"]
+    flags.dataset = expand(flags.dataset)
+    return flags
+
+
+def parse_eval_flags(description, tables):
+    """The command line of eval.py, checked; `tables`: their names. Raises ValueError for
+    contradictions."""
+    parser = make_parser(description)
+    parser.add_argument(
+        "prompts",
+        nargs="*",
+        type=Path,
+        help="prompt files of train.py, or their folders; none: zero-shot CLIP",
+    )
+    parser.add_argument(
+        "--method", metavar="NAME", help="(default: the prompt file's, else zero_shot)"
+    )
+    parser.add_argument(
+        "--hp",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="options, such as templates=ensemble",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        help="tiny, ViT-B/16, ... or a path (default: the prompt's, or tiny)",
+    )
+    parser.add_argument(
+        "--classes",
+        default="all",
+        choices=("all", "base", "new"),
+        help="to tell apart: all, the first half or the second half "
+        "(CoCoOp Sec. 4.1; default: all)",
+    )
+    parser.add_argument(
+        "--variance", action="store_true", help="also print Var_v and Var_t (UPT Eqs. 6 to 8)"
+    )
+    tabled = parser.add_argument_group("tables and plots of results.jsonl")
+    tabled.add_argument("--table", metavar="NAME", help=", ".join(tables))
+    tabled.add_argument(
+        "--format", default="text", choices=("text", "markdown", "csv"), help="(default: text)"
+    )
+    tabled.add_argument(
+        "--plot", nargs=2, metavar=("NAME", "FILE.svg"), help="few-shot: curves, base-to-new: bars"
+    )
+    tabled.add_argument(
+        "--shots", nargs="+", type=int, metavar="N", help="(default: all there are)"
+    )
+    own = parser.add_argument_group("your own pictures")
+    own.add_argument(
+        "--images", nargs="+", metavar="PATH", help="picture files, or folders of them, to classify"
+    )
+    own.add_argument(
+        "--classnames", help='with commas between, as in "cat,dog" (default: the prompt\'s)'
+    )
+    own.add_argument("--json", action="store_true", help="print JSON lines")
+    own.add_argument(
+        "--picture", type=Path, metavar="OUT.png", help="draw the pictures with their probabilities"
+    )
+    add_common_flags(parser)
+    flags = parser.parse_args()
+    check_numbers(flags)
+    if flags.method is not None:
+        flags.method = nearest(flags.method, METHODS, "method")
+    flags.options = hyperparameters(flags.hp)
+    if flags.picture and flags.picture.suffix != ".png":
+        png = flags.picture.with_suffix(".png")
+        raise ValueError(f"--picture writes a PNG: name the file {png}.")
+    if not flags.images and (flags.classnames or flags.json or flags.picture):
+        raise ValueError(
+            "--classnames, --json and --picture are for predictions: name the pictures "
+            "with --images."
+        )
+    move_prompts(flags)
+    return flags
+
+
+def move_prompts(flags):
+    """`--dataset NAME PROMPT`: a prompt file that stands behind the data sets goes to the
+    prompts."""
+    if not flags.dataset:
+        return
+    found = [name for name in flags.dataset if is_prompt(name)]
+    flags.prompts += [Path(name) for name in found]
+    flags.dataset = [name for name in flags.dataset if name not in found]
+
+
+def is_prompt(name):
+    """Whether this is a file, or the folder of a run, and not a data set."""
+    return os.path.isfile(name) or os.path.isfile(os.path.join(name, "prompt.pt"))
+
+
+def make_parser(description):
+    """A parser that shows the script's docstring as it is written."""
+    how = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(description=description, formatter_class=how)
 
 
 def add_common_flags(parser, default_dataset=None):
     """The flags that train.py and eval.py share, in three groups."""
     data = parser.add_argument_group("data")
-    data.add_argument("--dataset", nargs="+", metavar="NAME", help=
-                      "toy-objects, eurosat, ... or a folder of pictures; toy = the eight miniature sets"
-                      + (f" (default: {default_dataset})" if default_dataset else ""))  # fmt: skip
-    data.add_argument("--data-root", metavar="DATA", help="folder of the real benchmarks, in the layout of CoOp's code")
-    data.add_argument("--template", help='hand-written prompt, "{}" for the class name (default: the data set\'s, CoOp '
-                      "Table 5)")  # fmt: skip
-    data.add_argument("--split", default="test", choices=("test", "val"),
-                      help="pictures to evaluate on; val: to choose a recipe by (default: test)")  # fmt: skip
+    default = f" (default: {default_dataset})" if default_dataset else ""
+    data.add_argument(
+        "--dataset",
+        nargs="+",
+        metavar="NAME",
+        help="toy-objects, eurosat, ... or a folder of pictures; toy = the eight "
+        f"miniature sets, eleven = the papers' eleven{default}",
+    )
+    data.add_argument(
+        "--data-root",
+        metavar="DATA",
+        help="folder of the real benchmarks, in the layout of CoOp's code",
+    )
+    data.add_argument(
+        "--template",
+        help='hand-written prompt, "{}" for the class name '
+        "(default: the data set's, CoOp Table 5)",
+    )
+    data.add_argument(
+        "--split",
+        default="test",
+        choices=("test", "val"),
+        help="pictures to evaluate on; val: to choose a recipe by (default: test)",
+    )
     files = parser.add_argument_group("files")
-    files.add_argument("--out", type=Path, default=Path("runs"), help="folder of results and prompts (default: runs)")
-    files.add_argument("--features-dir", type=Path, metavar="FOLDER",
-                       help="of frozen image features (default: OUT/features)")  # fmt: skip
+    files.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs"),
+        help="folder of results and prompts (default: runs)",
+    )
+    files.add_argument(
+        "--features-dir",
+        type=Path,
+        metavar="FOLDER",
+        help="of frozen image features (default: OUT/features)",
+    )
     compute = parser.add_argument_group("computing")
-    compute.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"),
-                         help="(default: auto, a GPU if there is one)")  # fmt: skip
-    compute.add_argument("--precision", default="fp32", choices=tuple(PRECISIONS), help="(default: fp32)")
-    compute.add_argument("--workers", type=int, default=0, metavar="N",
-                         help="processes that read pictures (default: 0, none)")  # fmt: skip
+    compute.add_argument(
+        "--device",
+        default="auto",
+        choices=("auto", "cpu", "cuda", "mps"),
+        help="(default: auto, a GPU if there is one)",
+    )
+    compute.add_argument(
+        "--precision", default="fp32", choices=tuple(PRECISIONS), help="(default: fp32)"
+    )
+    compute.add_argument(
+        "--gelu",
+        default="auto",
+        choices=("auto", "quick", "exact"),
+        help="of a lone file of weights, which does not say (default: auto)",
+    )
+    compute.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="processes that read pictures (default: 0, none)",
+    )
+
+
+def check_numbers(flags):
+    """Raises ValueError for a number that is too small or too large."""
+    for name, least in LEAST.items():
+        given = getattr(flags, name, None)
+        for value in given if isinstance(given, list) else [given]:
+            if value is not None and not least <= value < 2**63:
+                flag = f"--{name.replace('_', '-')}"
+                raise ValueError(
+                    f"{flag} must be at least {least}, and less than 2**63, not {value}."
+                )
+    lr = getattr(flags, "lr", None)
+    if lr is not None and not 0 < lr < math.inf:
+        raise ValueError(f"--lr must be a positive number, not {lr}.")
+
+
+# What the flags mean
+
+
+def compute_of(flags):
+    """The flags about computing → Compute."""
+    folder = flags.features_dir or flags.out / "features"
+    return Compute(join(choose_device(flags.device)), flags.precision, flags.workers, folder)
 
 
 def hyperparameters(pairs):
-    """["n_ctx=8", "depth=deep"] → {"n_ctx": 8, "depth": "deep"}."""
+    """["n_ctx=8", "depth=deep"] → {"n_ctx": 8, "depth": "deep"}. Raises ValueError without a
+    "="."""
     options = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -61,33 +347,58 @@ def nearest(word, known, what):
 
 
 def expand(names):
-    """"toy" stands for the eight miniature data sets; each name once."""
-    return list(dict.fromkeys(n for name in names for n in (EIGHT if name == "toy" else [name])))
+    """Names of data sets, in which "toy" and "eleven" stand for several → each name once.
+
+    >>> expand(["dtd", "eleven"])[:3]
+    ['dtd', 'imagenet', 'caltech101']
+    """
+    expanded = []
+    for name in names:
+        expanded += GROUPS.get(name, [name])
+    return list(dict.fromkeys(expanded))
 
 
 def choose_device(name):
-    """"auto" → the GPU if there is one."""
+    """ "auto" → the GPU if there is one. Raises ValueError for a device that is not there."""
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        apple = torch.backends.mps.is_available()
+        name = "cuda" if torch.cuda.is_available() else "mps" if apple else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("There is no CUDA device, or this PyTorch cannot use it: give --device cpu.")
+        raise ValueError(f"There is no CUDA device, or {CANNOT_USE_IT}")
     if name == "mps" and not torch.backends.mps.is_available():
-        raise ValueError("There is no Apple GPU, or this PyTorch cannot use it: give --device cpu.")
+        raise ValueError(f"There is no Apple GPU, or {CANNOT_USE_IT}")
     return torch.device(name)
 
 
+# How a script ends
+
+
 def run_script(main):
-    """Call a script's main: bad input ends in one sentence and status 2, Ctrl-C in one and status 130."""
+    """Call a script's main, and end with the status that it returns (None: 0).
+
+    Bad input ends in one sentence and status 2, Ctrl-C in one and status 130.
+    """
     keep_freed_memory()
     warnings.formatwarning = lambda message, *_: f"note: {message}\n"
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # a file's name need not be text
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception: jobs are ended, too
+    for stream in (sys.stdout, sys.stderr):  # a file's name need not be text
+        stream.reconfigure(errors="backslashreplace", line_buffering=True)
     try:
-        main()
+        sys.exit(main())
     except (ValueError, OSError) as error:
-        if os.environ.get("RANK", "0") == "0":
-            print(f"error: {error}", file=sys.stderr)
+        process = f" (process {RANK} of {PROCESSES})" if RANK else ""
+        print(f"error{process}: {sentence_of(error)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("\nInterrupted. What was finished is kept; the same command carries on.", file=sys.stderr)
+        words = "Interrupted. What was finished is kept; the same command carries on."
+        print(f"\n{words}", file=sys.stderr)
         sys.exit(130)
+
+
+def sentence_of(error):
+    """An error → its message; of one that a worker process of a DataLoader raised, without the
+    traceback."""
+    message = str(error)
+    if "Original Traceback" in message:
+        message = message.strip().splitlines()[-1].partition("Error: ")[2]
+    return message

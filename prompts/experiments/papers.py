@@ -1,12 +1,20 @@
 """The papers' own figures (papers.csv), and which of our runs they may stand beside.
 
-A figure is shown only where CLIP, data set, shots, method, its options and its training are the paper's own.
+A figure is shown only where CLIP, data set, shots, method, its options and its training are the
+paper's own.
+
+    paper,version,table,backbone,setting,method,dataset,metric,value          a line of papers.csv
+
+`version` is the arXiv number of the text that was read. CoOp's is the preprint of September 2021,
+whose figures come from an earlier pipeline than those of CoCoOp and UPT: see `VERSIONS`. `table` is
+"text 3.1" for a figure that Section 3.1 states in a sentence.
 """
 
 import csv
 import functools
 import inspect
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from clip_min.data import BENCHMARKS
@@ -19,18 +27,20 @@ SETTINGS = {  # in papers.csv: the name of our table
     "cross-dataset from ImageNet 16-shot": "cross-dataset",
     "domain-generalization": "domain-generalization",
 }
+METRICS = ("accuracy", "base", "new", "harmonic-mean")  # those that our tables have, too
 METHOD_NAMES = {  # in papers.csv: our method, and its options where they are not the defaults
     "zero-shot": ("zero_shot", {}),
     "zero-shot (prompt engineering)": ("zero_shot", {}),
-    "prompt ensembling": ("zero_shot", dict(templates="ensemble")),
+    "prompt ensembling": ("zero_shot", {"templates": "ensemble"}),
     "linear-probe": ("linear_probe", {}),
     "CoOp M=16": ("coop", {}),
-    "CoOp M=8": ("coop", dict(n_ctx=8)),
-    "CoOp M=4": ("coop", dict(n_ctx=4)),
-    "CoOp M=4 random init": ("coop", dict(n_ctx=4)),
-    "CoOp M=4 init 'a photo of a'": ("coop", dict(ctx_init="a photo of a")),
+    "CoOp M=8": ("coop", {"n_ctx": 8}),
+    "CoOp M=4": ("coop", {"n_ctx": 4}),
+    "CoOp M=4 random init": ("coop", {"n_ctx": 4}),
+    "CoOp M=4 init 'a photo of a'": ("coop", {"ctx_init": "a photo of a"}),
+    "CoOp ctx=60": ("coop", {"n_ctx": 60}),
     "CoCoOp": ("cocoop", {}),
-    "VPT-shallow": ("vpt", dict(depth=1)),
+    "VPT-shallow": ("vpt", {"depth": 1}),
     "VPT-deep": ("vpt", {}),
     "Joint Training": ("joint", {}),
     "Shared": ("shared", {}),
@@ -40,61 +50,143 @@ METHOD_NAMES = {  # in papers.csv: our method, and its options where they are no
 COOP = {  # what a paper's tables call just CoOp
     "CoOp": "CoOp M=16",  # Table 2; 16 and random unless otherwise stated (Sec. 3.1)
     "CoCoOp": "CoOp M=4 init 'a photo of a'",  # Tables 1 to 4 (Sec. 4, "Training Details")
-    "UPT": "CoOp M=4 init 'a photo of a'",  # Table 1 repeats CoCoOp's; Table 2: M = 4, following CoCoOp (Appendix B)
+    "UPT": "CoOp M=4 init 'a photo of a'",  # Table 1 repeats CoCoOp's; Table 2: M = 4 (Appendix B)
+}
+VERSIONS = {  # how a source is called in a table: what a reader must know about it
+    "CoOp v1": "CoOp v1: the preprint of September 2021. Its pictures were squashed to a square "
+    "and cut by random translation, and its models were chosen by validation pictures; CoCoOp "
+    "measured zero-shot CLIP again with the later pipeline, which this project follows.",
 }
 
 
-def settings_of(row, changed):
-    """The options that are not the method's defaults, as text, or None if it was not trained as in the papers.
+@dataclass(frozen=True)
+class Settings:
+    """How one of our runs was set. options: those that are not the method's defaults, as JSON.
 
-    changed: the keys of the row that differ from the recipe. Views and precision are how this project computes, and
-    do not count. A template is read by zero-shot CLIP and VPT only; VPT's in UPT is the same for all data sets.
+    other: what differs from every paper, such as "template" or "training"; "": nothing does.
     """
-    changed, method, template = set(changed) - {"views", "precision", "template"}, row["method"], row.get("template")
+
+    options: str
+    other: str = ""
+
+
+# Of an average: over other data sets than the papers', and over runs that were not set alike.
+OTHER_DATA_SETS = Settings("", "data sets")
+UNLIKE = Settings("", "settings")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a figure is looked up by. table: the name of ours. settings: a `Settings`."""
+
+    table: str
+    backbone: str
+    method: str
+    settings: Settings
+    dataset: str
+
+
+def settings_of(row, changed):
+    """A row and the keys of it that differ from its recipe → `Settings`.
+
+    Views and precision are how this project computes, and do not count. A template is read by
+    zero-shot CLIP and VPT only; VPT's in UPT is the same for all data sets.
+    """
+    changed = set(changed) - {"views", "precision", "template"}
+    method, template = row["method"], row.get("template")
     if method == "vpt":
         template = template or getattr(BENCHMARKS.get(row["dataset"]), "template", None)
-    if changed or method == "vpt" and template != "a photo of a {}." or method == "zero_shot" and template:
-        return None
+        has_other_template = template != "a photo of a {}."
+    else:
+        has_other_template = method == "zero_shot" and bool(template)
     parameters = inspect.signature(METHODS[method]).parameters
-    options = {k: v for k, v in row["options"].items() if k not in parameters or v != parameters[k].default}
+    options = {}
+    for name, value in row["options"].items():
+        if name not in parameters or value != parameters[name].default:
+            options[name] = value
     if options.get("n_ctx") == (16 if method == "coop" and not options.get("ctx_init") else 4):
         del options["n_ctx"]  # as many as without it
-    return json.dumps(options, sort_keys=True)
+    other = "training" if changed else "template" if has_other_template else ""
+    return Settings(json.dumps(options, sort_keys=True), other)
+
+
+def read_rows():
+    """papers.csv → a list of dicts."""
+    path = Path(__file__).with_name("papers.csv")
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 @functools.cache
 def figures():
-    """papers.csv → {(table, backbone, method, settings, data set): {source: "82.7 / 63.2 / 71.7"}}.
+    """papers.csv → {Asked: {source: "82.7 / 63.2 / 71.7"}}.
 
-    Lines for which there is no counterpart here, such as differences between methods, are left out.
+    Lines that have no counterpart here, such as differences between methods, are left out.
     """
     result = {}
-    with Path(__file__).with_name("papers.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            name = COOP[row["paper"]] if row["method"] == "CoOp" else row["method"]
-            if row["setting"] in SETTINGS and name in METHOD_NAMES:
-                method, options = METHOD_NAMES[name]
-                dataset = plain(row["dataset"])
-                key = SETTINGS[row["setting"]], row["backbone"], method, json.dumps(options), dataset
-                source = f"{row['paper']} T{row['table'].split()[0]}"  # "1 and 6": the second is in the appendix
-                values = result.setdefault(key, {})
-                values[source] = f"{values[source]} / " if source in values else ""
-                values[source] += f"{float(row['value']):.1f}"
+    for row in read_rows():
+        name = COOP[row["paper"]] if row["method"] == "CoOp" else row["method"]
+        if (
+            row["setting"] not in SETTINGS
+            or name not in METHOD_NAMES
+            or row["metric"] not in METRICS
+        ):
+            continue
+        method, options = METHOD_NAMES[name]
+        settings = Settings(json.dumps(options))
+        table = SETTINGS[row["setting"]]
+        asked = Asked(table, row["backbone"], method, settings, plain(row["dataset"]))
+        values = result.setdefault(asked, {})
+        value = f"{float(row['value']):.1f}"
+        source = source_of(row)
+        values[source] = f"{values[source]} / {value}" if source in values else value
     return result
 
 
-def figure(table, backbone, method, settings, dataset):
+def source_of(row):
+    """A line of papers.csv → how a table names it: "UPT T2"; of two tables the first, the main
+    paper's.
+    """
+    paper = f"{row['paper']} v1" if row["version"].endswith("v1") else row["paper"]
+    return f"{paper} T{row['table'].split()[0]}"
+
+
+def figure(asked):
     """What the papers report, and where: "71.5 (CoCoOp T3, UPT T1)"; "" if none reports it.
 
-    >>> figure("class-incremental", "ViT-B/16", "cocoop", "{}", "average of 11")
+    >>> figure(Asked("class-incremental", "ViT-B/16", "cocoop", Settings("{}"), "average of 11"))
     '69.1 (CoCoOp T4)'
     """
     sources = {}
-    for source, value in figures().get((table, backbone, method, settings, plain(dataset)), {}).items():
+    key = Asked(asked.table, asked.backbone, asked.method, asked.settings, plain(asked.dataset))
+    for source, value in figures().get(key, {}).items():
         sources.setdefault(value, []).append(source)
     return "; ".join(f"{value} ({', '.join(names)})" for value, names in sources.items())
 
 
+def why_none(asked):
+    """Why a figure is missing although a paper has one of this method on this data set; "" if none
+    has.
+
+    >>> why_none(Asked("class-incremental", "RN50", "cocoop", Settings("{}"), "average of 11"))
+    'ViT-B/16 only'
+    """
+    reported = [
+        known
+        for known in figures()
+        if (known.table, known.method, known.dataset)
+        == (asked.table, asked.method, plain(asked.dataset))
+    ]
+    backbones = dict.fromkeys(known.backbone for known in reported)
+    if not backbones:
+        return ""
+    if asked.backbone not in backbones:
+        return f"{', '.join(backbones)} only"
+    return f"other {asked.settings.other or 'options'}"
+
+
 def plain(name):
-    """A data set's name, here or in a paper → what both share: "imagenet_a", "ImageNet-A" → "imageneta"."""
+    """A data set's name, here or in a paper → what both share: "imagenet_a", "ImageNet-A" →
+    "imageneta".
+    """
     return name.lower().replace("_", "").replace("-", "")

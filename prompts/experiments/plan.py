@@ -1,119 +1,137 @@
-"""Sweeps: the product of methods, data sets, shots and seeds, and what each protocol evaluates on.
-
-    make_runs → list of Run; train.py does what is still missing of each and ends with print_summary
-
-Two processes at the same sweep share the runs out, because each holds the lock of the run that it is at.
+"""Which runs a command asks for, and what each is evaluated on: `plan(flags, compute)`.
 """
 
-import dataclasses
 import itertools
-import os
-import re
-import subprocess
-import sys
 import warnings
-import zlib
-from pathlib import Path
 
-import numpy as np
-import torch
-
-from clip_min.data import ELEVEN, SHIFTED, Dataset, load_dataset, split_classes
-from clip_min.files import read_json_lines
-from clip_min.model import CLIP
+from clip_min import load_clip
+from clip_min.data import ELEVEN, SHIFTED, load_dataset, split_classes
+from clip_min.weights.checkpoint import OFFICIAL
 from clip_min.world.benchmarks import EIGHT
-from prompts import FILES, METHODS
-from prompts.experiments.flags import hyperparameters
-from prompts.experiments.store import find_result, make_method, row_of, zero_shot_setting
-
-PROTOCOLS = ("few-shot", "base-to-new", "class-incremental", "cross-dataset", "domain-generalization")
-VIEWS = 16  # of each training picture
+from prompts import FILES
+from prompts.experiments.distributed import PROCESSES
+from prompts.experiments.runs import Run, folder_name
+from prompts.experiments.store import code_of, if_given, zero_shot_setting
 
 
-@dataclasses.dataclass(eq=False)
-class Run:
-    """One method, learned once on one data set, and the list of (Dataset, classes) that it is evaluated on."""
+def plan(flags, compute):
+    """The command line → list of Run: zero-shot CLIP once for each data set, and every method
+    with all shots and seeds.
 
-    clip: CLIP
-    dataset: Dataset
-    setting: dict
-    recipe: dict | None  # None for zero-shot CLIP and the linear probe
-    folder: Path
-    targets: list
-
-
-def make_runs(clip, datasets, methods, flags):
-    """Zero-shot CLIP once for each data set, and every method with all shots and seeds → list of Run.
-
-    Raises ValueError, before anything is computed, for a method that cannot do what the protocol asks.
+    Raises ValueError, before anything is computed, for a method that cannot do what is asked of it.
     """
+    learners = list(dict.fromkeys(name for name in flags.method if name != "zero_shot"))
+    shots_given, seeds_given = dict.fromkeys(flags.shots), dict.fromkeys(flags.seed)
+    datasets = [load_dataset(name, flags.data_root, flags.template) for name in flags.dataset]
     runs = []
-    for dataset in datasets:
-        targets = find_targets(dataset, flags)
-        options = {} if methods else hyperparameters(flags.hp)
-        if options:
-            make_method("zero_shot", clip, split_classes(dataset, flags.classes), options)
-        setting = zero_shot_setting(clip, options, flags)
-        runs.append(Run(clip, dataset, setting, None, flags.out / folder_name(dataset.name) / "zero_shot", targets))
-        for name in methods:
-            options = make_run(clip, dataset, name, 1, 1, targets, flags).setting["options"]
-            method = make_method(name, clip, split_classes(dataset, flags.classes), options)
-            for target, classes in targets:
-                method.set_classes(split_classes(target, classes).classnames)
-        for shots, name, seed in itertools.product(dict.fromkeys(flags.shots), methods, dict.fromkeys(flags.seed)):
-            runs.append(make_run(clip, dataset, name, shots, seed, targets, flags))
+    for model in flags.model:
+        clip = load_clip(model, compute.device, flags.gelu)
+        for dataset in datasets:
+            targets = find_targets(dataset, flags)
+            options = {} if learners else flags.options
+            runs.append(zero_shot_run(clip, dataset, options, targets, flags))
+            for shots, name, seed in itertools.product(shots_given, learners, seeds_given):
+                runs.append(learning_run(clip, dataset, (name, shots, seed), targets, flags))
+    check(runs)
     return runs
 
 
-def make_run(clip, dataset, name, shots, seed, targets, flags):
+def zero_shot_run(clip, dataset, options, targets, flags):
+    """A Run that learns nothing."""
+    setting = zero_shot_setting(clip, options, flags)
+    folder = flags.out / folder_name(dataset.name) / "zero_shot"
+    return Run(
+        name="zero_shot",
+        options=options,
+        clip=clip,
+        dataset=dataset,
+        classes="all",
+        shots=0,
+        seed=0,
+        recipe=None,
+        setting=setting,
+        targets=targets,
+        split=flags.split,
+        folder=folder,
+    )
+
+
+def learning_run(clip, dataset, name_shots_seed, targets, flags):
     """A Run with the recipe of the method's file, or what the flags say instead."""
-    options = hyperparameters(flags.hp)
-    setting = dict(method=name, options=options, model=clip.name, sha256=clip.sha256, dataset=dataset.name)
-    setting |= dict(classes=flags.classes, shots=shots, seed=seed, precision=flags.precision)
-    recipe = FILES[name].TINY if clip.name == "tiny" else FILES[name].PAPER
-    changed = dict(options)
-    if recipe:  # how it is trained, step by step
-        given = {k: v for k in ("lr", "epochs", "batch_size") if (v := getattr(flags, k)) is not None}
-        setting["options"] = recipe["options"] | options
-        epochs = epochs_of(recipe, dataset.name, shots)
-        setting |= dict(lr=recipe["lr"], epochs=epochs, batch_size=recipe["batch_size"]) | given
-        setting |= dict(crop_scale=list(recipe["crop_scale"]), flip=recipe["flip"], max_norm=recipe["max_norm"])
-        changed |= given
-        if getattr(METHODS[name], "image_tower_is_frozen", False):  # joint.py's entries, partials, do not have it
-            setting["views"] = flags.views
-            changed |= dict(views=flags.views) if flags.views != VIEWS else {}
-    if flags.template:
-        setting["template"] = changed["template"] = flags.template
+    name, shots, seed = name_shots_seed
+    recipe, options, given = recipe_of(name, clip, dataset, shots, flags)
+    setting = dict(method=name, options=options, model=clip.name, sha256=clip.sha256)
+    setting.update(dataset=dataset.name, classes=flags.classes, shots=shots, seed=seed)
+    setting.update(precision=flags.precision)
+    if recipe:
+        setting.update(lr=recipe.lr, epochs=recipe.epochs, batch_size=recipe.batch_size)
+        setting.update(crop_scale=list(recipe.crop_scale), flip=recipe.flip)
+        setting.update(max_norm=recipe.max_norm)
+        if recipe.views and image_tower_is_frozen(name):
+            setting["views"] = recipe.views
+    setting.update(code=code_of(name), trained_pictures=digest_of_training(dataset))
+    setting.update(if_given(flags))
     if dataset.own_split:
         setting["own_split"] = True
-    changed |= dict(precision=flags.precision) if flags.precision != "fp32" else {}
-    parts = [f"shots{shots}", f"seed{seed}"] + ([flags.classes] if flags.classes != "all" else [])
-    parts += [f"{key}={value}" for key, value in changed.items()]
-    folders = map(folder_name, (dataset.name, clip.name, name, "-".join(parts)))
-    return Run(clip, dataset, setting, recipe, flags.out.joinpath(*folders), targets)
+    changes = {**flags.options, **given, **if_given(flags)}
+    if flags.precision != "fp32":
+        changes["precision"] = flags.precision
+    parts = [f"shots{shots}", f"seed{seed}"]
+    if flags.classes != "all":
+        parts.append(flags.classes)
+    parts += [f"{key}={value}" for key, value in changes.items()]
+    where = [folder_name(part) for part in (dataset.name, clip.name, name, "-".join(parts))]
+    if clip.name in OFFICIAL:
+        where[1] = clip.name.replace("/", "-")
+    return Run(
+        name=name,
+        options=options,
+        clip=clip,
+        dataset=dataset,
+        classes=flags.classes,
+        shots=shots,
+        seed=seed,
+        recipe=recipe,
+        setting=setting,
+        targets=targets,
+        split=flags.split,
+        folder=flags.out.joinpath(*where),
+    )
 
 
-def epochs_of(recipe, dataset, shots):
-    """Passes over the training pictures: the recipe's for this number of shots or the next larger one it has."""
-    if dataset == "imagenet" and "imagenet_epochs" in recipe:
-        return recipe["imagenet_epochs"]
-    return recipe["epochs"][min((s for s in recipe["epochs"] if s >= shots), default=max(recipe["epochs"]))]
+def recipe_of(name, clip, dataset, shots, flags):
+    """→ the Recipe of one run (None: no gradient descent), the method's options, and what the
+    flags changed."""
+    recipe = FILES[name].TINY if clip.name == "tiny" else FILES[name].PAPER
+    if recipe is None:
+        return None, flags.options, {}
+    options = {**recipe.options, **flags.options}
+    if "n_ctx" in flags.options and "ctx_init" not in flags.options:
+        options.pop("ctx_init", None)  # the recipe's words have a number of their own
+    given = {}
+    for field in ("lr", "epochs", "batch_size", "views"):
+        value = getattr(flags, field)
+        if value is not None and (field != "views" or image_tower_is_frozen(name)):
+            given[field] = value
+    changes = {"epochs": recipe.epochs_for(dataset.name, shots), **given}
+    return recipe.with_changes(precision=flags.precision, **changes), options, given
 
 
-def folder_name(words):
-    """Any words → the name of one folder, not too long.
+def image_tower_is_frozen(name):
+    """Whether a method leaves the image tower as it is: one of its file's classes says so."""
+    classes = [value for value in vars(FILES[name]).values() if isinstance(value, type)]
+    return any(getattr(each, "image_tower_is_frozen", False) for each in classes)
 
-    >>> folder_name("ViT-B/16"), folder_name("ctx_init=a photo of a")
-    ('ViT-B-16', 'ctx_init=a-photo-of-a')
-    """
-    name = re.sub(r"[^\w.,=]+", "-", words).strip("-.")
-    return name if len(name) <= 100 else f"{name[:80]}-{zlib.crc32(name.encode()):08x}"
+
+def digest_of_training(dataset):
+    """What changes whenever a picture or class that few shots are drawn from does."""
+    return dataset.digest("train") + dataset.digest("val")
 
 
 def find_targets(dataset, flags):
     """What the protocol evaluates on after training on this data set → list of (Dataset, classes).
 
-    Source: see the top of train.py. Of the benchmarks, those that are not on disk are left out with a warning.
+    Source: see the top of train.py. Benchmarks that are not on disk are left out with a warning.
     """
     if flags.protocol == "few-shot":
         return [(dataset, flags.classes)]
@@ -122,11 +140,13 @@ def find_targets(dataset, flags):
     if flags.protocol == "class-incremental":
         return [(dataset, "all")]
     if flags.protocol == "cross-dataset":
-        others = [name for name in (EIGHT if dataset.name in EIGHT else ELEVEN) if name != dataset.name]
+        kind = EIGHT if dataset.name in EIGHT else ELEVEN
+        others = [name for name in kind if name != dataset.name]
     elif dataset.name in SHIFTED:
         others = SHIFTED[dataset.name]
     else:
-        raise ValueError(f"{dataset.name} has no shifted versions: give --dataset {' or '.join(SHIFTED)}.")
+        known = " or ".join(SHIFTED)
+        raise ValueError(f"{dataset.name} has no shifted versions: give --dataset {known}.")
     targets = [(dataset, "all")]
     for name in others:
         try:
@@ -134,41 +154,36 @@ def find_targets(dataset, flags):
         except ValueError as error:
             warnings.warn(f"{name} is left out. {error}", stacklevel=1)
     if len(targets) == 1:
-        raise ValueError(f"None of {', '.join(others)} is there to evaluate on: `python -m clip_min.data "
-                         f"{flags.data_root}` says what is missing.")  # fmt: skip
+        raise ValueError(
+            f"None of {', '.join(others)} is there to evaluate on: "
+            f"`python -m clip_min.data {flags.data_root}` says what is missing."
+        )
     return targets
 
 
-def print_summary(runs, flags):
-    """Few-shot: mean and deviation over the seeds beside zero-shot CLIP. Other protocols have tables of their own."""
-    if flags.protocol != "few-shot":
-        print(f"\nThe table: python eval.py --table {flags.protocol} --out {flags.out}")
-        return
-    rows = read_json_lines(flags.out / "results.jsonl")
-    blocks = {}  # (data set, model, shots) -> {method: accuracies}
-    zero_shot = {}  # (data set, model) -> accuracy
+def check(runs):
+    """Raises ValueError for what would go wrong later: options, classes, batches that cannot be
+    shared."""
+    seen = set()
     for run in runs:
-        accuracy = find_result(rows, row_of(run.setting, *run.targets[0], flags.split))["accuracy"]
-        where, method, shots = (run.dataset.name, run.clip.name), run.setting["method"], run.setting["shots"]
-        if method == "zero_shot":
-            zero_shot[where] = accuracy
-        else:
-            blocks.setdefault((*where, shots), {}).setdefault(method, []).append(accuracy)
-    for *where, shots in blocks or [(*where, 0) for where in zero_shot]:
-        base = zero_shot[tuple(where)]
-        print(f"\n{where[0]}, {where[1]} CLIP, {f'{shots} shots, ' if shots else ''}{flags.classes} classes")
-        print(f"  {'zero-shot':12} {base:6.2f} %")
-        for name, found in blocks.get((*where, shots), {}).items():
-            spread = f" ± {np.std(found):.2f} over {len(found)} seeds" if len(found) > 1 else ""
-            print(f"  {name:12} {np.mean(found):6.2f} %{spread}  ({np.mean(found) - base:+.2f})")
-
-
-def start_jobs(number):
-    """Start this command `number` - 1 times more, each with its share of the cores → the processes."""
-    if number == 1:
-        return []
-    threads = max(1, (os.cpu_count() or 1) // number)
-    torch.set_num_threads(threads)
-    command = [sys.executable, *sys.argv, "--jobs", "1"]  # the last --jobs counts
-    environment = os.environ | dict(OMP_NUM_THREADS=str(threads))
-    return [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) for _ in range(number - 1)]
+        batch = run.recipe.batch_size if run.recipe else PROCESSES
+        if batch % PROCESSES:
+            raise ValueError(
+                f"A batch of {batch} cannot be shared out evenly over {PROCESSES} "
+                "processes: give another --batch-size."
+            )
+        if (run.name, id(run.clip), id(run.dataset)) in seen:
+            continue
+        seen.add((run.name, id(run.clip), id(run.dataset)))
+        own_names = split_classes(run.dataset, run.classes).classnames
+        others = []
+        for target, classes in run.targets:
+            names = split_classes(target, classes).classnames
+            if names != own_names and names not in others:
+                others.append(names)
+        if run.learns or run.options:
+            method = run.method  # kept for the run itself
+            for names in others:
+                method.set_classes(names)
+            if others:
+                method.set_classes(own_names)

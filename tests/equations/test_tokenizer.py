@@ -1,5 +1,6 @@
 """The tokenizer: OpenAI's ids, and BPE learned as in Sennrich et al. 2016 (arXiv:1508.07909)."""
 
+import copy
 import doctest
 import gzip
 import json
@@ -11,7 +12,15 @@ import torch
 
 import clip_min.tokenizer
 from clip_min.tokenizer import (
-    OPENAI_FILE, Tokenizer, byte_alphabet, clean, find_openai_merges, learn_merges, read_merges, save_merges,
+    OPENAI_FILE,
+    OPENAI_VOCAB_SIZE,
+    Tokenizer,
+    byte_alphabet,
+    clean,
+    find_openai_merges,
+    learn_merges,
+    read_merges,
+    save_merges,
     split_words,
 )
 
@@ -25,7 +34,9 @@ SENNRICH = ["low"] * 5 + ["lower"] * 2 + ["newest"] * 6 + ["widest"] * 3
 def openai_tokenizer():
     path = find_openai_merges() or TESTS.parent.parent / "shared" / "vocab" / OPENAI_FILE
     if not path.is_file():
-        pytest.skip(f"{OPENAI_FILE} is not on this computer (put it in $CLIP_MIN_CACHE or ~/.cache/clip)")
+        pytest.skip(
+            f"{OPENAI_FILE} is not on this computer (put it in $CLIP_MIN_CACHE or ~/.cache/clip)"
+        )
     return Tokenizer(path)
 
 
@@ -39,10 +50,13 @@ def random_texts(count, seed=0):
     """Texts of 0 to 30 characters in turn from ASCII, below U+3000, and all of Unicode."""
     rng = random.Random(seed)
     tops = [0x7F, 0x3000, 0x10FFFF] * count  # the last includes lone surrogates
-    return ["".join(chr(rng.randint(0, top)) for _ in range(rng.randint(0, 30))) for top in tops[:count]]
+    return [
+        "".join(chr(rng.randint(0, top)) for _ in range(rng.randint(0, 30))) for top in tops[:count]
+    ]
 
 
 # OpenAI's vocabulary
+
 
 @pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: ascii(case["text"])[:40])
 def test_ids_equal_those_of_openai(openai_tokenizer, case):
@@ -51,13 +65,19 @@ def test_ids_equal_those_of_openai(openai_tokenizer, case):
 
 def test_openai_vocabulary_has_49408_words_and_the_special_ids_are_its_last_two(openai_tokenizer):
     assert openai_tokenizer.vocab_size == GOLDEN["vocab_size"] == 49408
-    assert (openai_tokenizer.sot, openai_tokenizer.eot) == (GOLDEN["sot"], GOLDEN["eot"]) == (49406, 49407)
+    assert (
+        (openai_tokenizer.sot, openai_tokenizer.eot)
+        == (GOLDEN["sot"], GOLDEN["eot"])
+        == (49406, 49407)
+    )
     assert len(openai_tokenizer.encoder) == len(openai_tokenizer.decoder) == 49408
 
 
 def test_openai_ids_decode_to_the_words_they_came_from(openai_tokenizer):
     assert openai_tokenizer.decode([320, 1125, 539, 320, 2368, 269]) == "a photo of a cat . "
-    assert openai_tokenizer.decode([49406, 320, 2368, 49407]) == "<|startoftext|>a cat <|endoftext|>"
+    assert (
+        openai_tokenizer.decode([49406, 320, 2368, 49407]) == "<|startoftext|>a cat <|endoftext|>"
+    )
 
 
 def test_a_caption_becomes_start_words_end_and_zeros_up_to_77(openai_tokenizer):
@@ -68,17 +88,24 @@ def test_a_caption_becomes_start_words_end_and_zeros_up_to_77(openai_tokenizer):
 
 # Cleaning and bytes
 
+
 def test_cleaning_repairs_unescapes_collapses_and_lowers():
     assert clean(" \tSÃ¡  &amp;lt;B&amp;gt;\r\n ") == "sá <b>"
 
 
 def test_entities_are_resolved_twice_even_where_ftfy_leaves_them_alone():
-    assert clean("< &amp;amp;") == "< &"  # ftfy takes a text with "<" for HTML and keeps its entities
+    assert (
+        clean("< &amp;amp;") == "< &"
+    )  # ftfy takes a text with "<" for HTML and keeps its entities
 
 
 def test_contractions_are_cut_off_whatever_their_case():
     assert split_words("IT'S they'll Don't") == ["it", "'s", "they", "'ll", "don", "'t"]
-    assert split_words("it'ſx") == ["it", "'ſ", "x"]  # the long s stays itself in lower case, yet matches s
+    assert split_words("it'ſx") == [
+        "it",
+        "'ſ",
+        "x",
+    ]  # the long s stays itself in lower case, yet matches s
 
 
 def test_every_byte_has_its_own_visible_character():
@@ -89,15 +116,16 @@ def test_every_byte_has_its_own_visible_character():
 
 # Learning merges
 
+
 def test_merges_of_the_paper_example_come_in_the_order_worked_out_by_hand():
     assert learn_merges(SENNRICH, 100) == [
-        ("e", "s"), ("es", "t</w>"),                                # 9 times: newest, widest
-        ("l", "o"),                                                 # 7 times: low, lower
-        ("e", "w"), ("ew", "est</w>"), ("n", "ewest</w>"),          # 6 times; ties in lexicographic order
-        ("lo", "w</w>"),                                            # 5 times
-        ("d", "est</w>"), ("i", "dest</w>"), ("w", "idest</w>"),    # 3 times
-        ("e", "r</w>"), ("lo", "w"), ("low", "er</w>"),             # twice
-    ]  # fmt: skip
+        *[("e", "s"), ("es", "t</w>")],  # 9 times: newest, widest
+        *[("l", "o")],  # 7 times: low, lower
+        *[("e", "w"), ("ew", "est</w>"), ("n", "ewest</w>")],  # 6 times; ties by the alphabet
+        *[("lo", "w</w>")],  # 5 times
+        *[("d", "est</w>"), ("i", "dest</w>"), ("w", "idest</w>")],  # 3 times
+        *[("e", "r</w>"), ("lo", "w"), ("low", "er</w>")],  # twice
+    ]
 
 
 def test_learning_stops_at_the_number_asked_for_or_when_no_pair_occurs_twice():
@@ -121,6 +149,7 @@ def test_a_learned_word_is_one_id_and_an_unseen_word_is_made_of_learned_parts(sm
 
 # Encoding and decoding, with learned merges and any text
 
+
 def test_without_merges_a_word_is_its_bytes_and_the_last_one_ends_it(tmp_path):
     save_merges([], tmp_path / "none.txt")
     tokenizer = Tokenizer(tmp_path / "none.txt")
@@ -133,7 +162,9 @@ def test_the_special_ids_are_the_last_two_of_any_vocabulary(small_tokenizer):
     assert small_tokenizer.vocab_size == 512 + 13 + 2
     assert (small_tokenizer.sot, small_tokenizer.eot) == (525, 526)
     assert small_tokenizer.encode("<|startoftext|> <|EndOfText|>") == [525, 526]
-    assert all(small_tokenizer.encoder[symbol] == i for i, symbol in small_tokenizer.decoder.items())
+    assert all(
+        small_tokenizer.encoder[symbol] == i for i, symbol in small_tokenizer.decoder.items()
+    )
 
 
 def test_any_unicode_text_comes_back_apart_from_its_spaces(small_tokenizer):
@@ -143,7 +174,10 @@ def test_any_unicode_text_comes_back_apart_from_its_spaces(small_tokenizer):
 
 
 def test_plain_words_come_back_with_a_space_after_each(small_tokenizer):
-    assert small_tokenizer.decode(small_tokenizer.encode(" The  LOWEST, newest")) == "the lowest , newest "
+    assert (
+        small_tokenizer.decode(small_tokenizer.encode(" The  LOWEST, newest"))
+        == "the lowest , newest "
+    )
 
 
 def test_bytes_that_are_no_text_are_decoded_to_replacement_characters(small_tokenizer):
@@ -158,6 +192,7 @@ def test_ids_may_come_as_a_row_of_a_tensor(small_tokenizer):
 
 # Rows of fixed length
 
+
 def test_rows_are_start_ids_end_and_zeros(small_tokenizer):
     sot, eot, low = small_tokenizer.sot, small_tokenizer.eot, small_tokenizer.encoder["low</w>"]
     rows = small_tokenizer(["low low", ""], context_length=5)
@@ -167,7 +202,9 @@ def test_rows_are_start_ids_end_and_zeros(small_tokenizer):
 
 def test_a_text_that_just_fits_is_kept_and_one_more_word_is_an_error(small_tokenizer):
     assert small_tokenizer("low " * 75)[0, 76] == small_tokenizer.eot
-    with pytest.raises(ValueError, match="'low low .* has 78 tokens .* limit of 77: .*truncate=True"):
+    with pytest.raises(
+        ValueError, match="'low low .* has 78 tokens .* limit of 77: .*truncate=True"
+    ):
         small_tokenizer(["fine", "low " * 76])
 
 
@@ -178,6 +215,7 @@ def test_truncating_keeps_the_first_ids_and_the_end_mark(small_tokenizer):
 
 
 # Files
+
 
 @pytest.mark.parametrize("name", ["merges.txt", "merges.txt.gz"])
 def test_merges_come_back_from_their_file_and_nothing_else_is_left(tmp_path, name):
@@ -206,14 +244,64 @@ def test_a_line_that_is_no_pair_is_named(tmp_path):
         read_merges(tmp_path / "bad.txt")
 
 
-def test_openai_file_is_looked_for_in_the_cache_then_home_then_installed_packages(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "name, data",
+    [
+        ("bad.txt", b"\xff\xfe"),
+        ("bad.txt.gz", b"\xff\xfe"),
+        ("bad.txt.gz", gzip.compress(b"a b\n" * 99)[:-9]),
+        ("bad.txt.gz", gzip.compress(b"\xff\xfe")),
+    ],
+)
+def test_a_damaged_file_of_merges_is_refused_by_its_name(tmp_path, name, data):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ValueError, match=f"{name} is not a file of merges"):
+        Tokenizer(tmp_path / name)
+
+
+def test_a_small_file_of_merges_does_not_unpack_to_gigabytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(clip_min.tokenizer, "MAX_BYTES", 1007)
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(b"header\n" + b"a b\n" * 10_000))
+    assert len(read_merges(tmp_path / "bomb.gz")) == 250
+
+
+def test_openai_s_merges_are_looked_for_when_a_text_is_first_encoded(tmp_path, monkeypatch):
+    """A stand-in for OpenAI's file: as many merges, none of them useful."""
+    looked = []
+    pairs = [(str(i), "x") for i in range(OPENAI_VOCAB_SIZE - 514)]
+
+    def find():
+        looked.append(tmp_path)
+        save_merges(pairs, tmp_path / "merges.txt")
+        return tmp_path / "merges.txt"
+
+    monkeypatch.setattr(clip_min.tokenizer, "openai_merges", find)
+    tokenizer = Tokenizer()
+    assert (tokenizer.vocab_size, tokenizer.sot, tokenizer.eot) == (49408, 49406, 49407)
+    copied = copy.deepcopy(tokenizer)
+    assert looked == []
+    assert tokenizer.encode("a") == copied.encode("a") == [320]
+    assert tokenizer.encode("b a") == [321, 320] and tokenizer.decode([320]) == "a "
+    assert len(looked) == 2  # once for each of the two
+    pairs.pop()
+    with pytest.raises(ValueError, match="holds 48,893 merges, but OpenAI's CLIP has 48,894"):
+        Tokenizer().encode("a")
+
+
+def test_openai_file_is_looked_for_in_the_cache_then_home_then_installed_packages(
+    tmp_path, monkeypatch
+):
     cache, home, package = tmp_path / "cache", tmp_path / "home", tmp_path / "site" / "clip"
     monkeypatch.setenv("CLIP_MIN_CACHE", str(cache))
     monkeypatch.setattr(Path, "home", lambda: home)
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("raise RuntimeError('only located, never imported')")
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    for folder in (package, home / ".cache" / "clip", cache):  # each comes before the one created earlier
+    for folder in (
+        package,
+        home / ".cache" / "clip",
+        cache,
+    ):  # each comes before the one created earlier
         folder.mkdir(parents=True, exist_ok=True)
         (folder / OPENAI_FILE).touch()
         assert find_openai_merges() == folder / OPENAI_FILE

@@ -1,4 +1,5 @@
-"""What the tests of the scripts share: to call them in this process, and to read what they leave."""
+"""What the tests of the scripts share: to call them in this process, and to read what they
+leave."""
 
 import json
 import sys
@@ -31,7 +32,7 @@ def call(script, *arguments):
     try:
         command_line.run_script(script.main)
     except SystemExit as exit:
-        return exit.code
+        return exit.code or 0
     finally:
         sys.argv = argv
     return 0
@@ -68,15 +69,18 @@ def same_prompts(one, other):
 
 
 def make_row(method="coop", dataset="toy-objects", accuracy=50.0, seed=1, shots=16, model="tiny", **changes):
-    """A row as train.py writes it, with the method's recipe, learned and evaluated on all classes of one data set."""
+    """A row as train.py writes it, with the method's recipe, learned and evaluated on all classes
+    of one data set."""
     recipe = FILES[method].TINY if model == "tiny" else FILES[method].PAPER
     row = dict(method=method, options={}, model=model, sha256="a1", dataset=dataset, classes="all", shots=shots)
     row |= dict(seed=seed, precision="fp32", split="test", accuracy=accuracy)
     row |= dict(trained_on=dataset, trained_classes="all")
     if recipe:
-        row |= {k: recipe[k] for k in ("lr", "batch_size", "flip", "max_norm", "options")}
-        row |= dict(crop_scale=list(recipe["crop_scale"]))
-        row |= dict(epochs=recipe["epochs"][shots]) if shots in recipe["epochs"] else {}
+        for field in ("lr", "batch_size", "flip", "max_norm", "options"):
+            row[field] = getattr(recipe, field)
+        row["crop_scale"] = list(recipe.crop_scale)
+        if shots in recipe.epochs:
+            row["epochs"] = recipe.epochs[shots]
     return row | changes
 
 

@@ -1,4 +1,5 @@
-"""train.py: the published schedule, runs that carry on after a stop, what is recorded, and bad input."""
+"""train.py: the published schedule, runs that carry on after a stop, what is recorded, and bad
+input."""
 
 import doctest
 import errno
@@ -8,11 +9,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 import clip_min
 import eval as eval_script
@@ -24,7 +25,8 @@ from clip_min.model import VisionTransformer
 from clip_min.world import benchmarks
 from prompts import FILES, METHODS
 from prompts.experiments import flags as command_line
-from prompts.experiments import plan as sweep
+from prompts.experiments import plan, runs, store
+from prompts.experiments import progress as progress_file
 from prompts.coop import CoOp
 from tests.reliability.helpers import ROOT, call, few_pictures, prompts, refusal, rows, same_prompts, train  # noqa: F401
 from train import learning_rate
@@ -51,7 +53,8 @@ def finished(short_run, tmp_path):
 
 
 def stop_at_step(monkeypatch, step, error=KeyboardInterrupt):
-    """Raise the error where the loss of this training step (from 0, all runs counted) should be computed."""
+    """Raise the error where the loss of this training step (from 0, all runs counted) should be
+    computed."""
     steps, cross_entropy = iter(range(10**9)), train_script.F.cross_entropy
 
     def maybe_stop(*arguments):
@@ -67,7 +70,8 @@ def stop_at_step(monkeypatch, step, error=KeyboardInterrupt):
 
 @pytest.mark.parametrize("case", [key for key in GOLDEN["schedule"] if key.startswith("epochs_")])
 def test_the_learning_rate_is_the_published_codes(case):
-    """CoOp, Sec. 3.1: cosine annealing after a first epoch at 1e-5 (figures of Dassl's scheduler)."""
+    """CoOp, Sec. 3.1: cosine annealing after a first epoch at 1e-5 (figures of Dassl's
+    scheduler)."""
     expected = GOLDEN["schedule"][case]
     rates = [learning_rate(GOLDEN["schedule"]["lr"], epoch, len(expected)) for epoch in range(len(expected))]
     assert len(expected) == int(case.removeprefix("epochs_"))
@@ -105,8 +109,8 @@ def test_a_method_trains_with_the_recipe_in_its_file_unless_a_flag_says_otherwis
     recipe = FILES["upt"].TINY
     assert train(tmp_path, "--shots", 1, "--epochs", 1, "--hp", "n_ctx=3", "depth=deep") == 0
     row = rows(tmp_path)[-1]
-    assert (row["lr"], row["batch_size"], row["epochs"]) == (recipe["lr"], recipe["batch_size"], 1)
-    assert row["options"] == recipe["options"] | dict(n_ctx=3, depth="deep")
+    assert (row["lr"], row["batch_size"], row["epochs"]) == (recipe.lr, recipe.batch_size, 1)
+    assert row["options"] == dict(recipe.options, n_ctx=3, depth="deep")
     (prompt,) = prompts(tmp_path).values()
     assert prompt["learned"]["U"].shape == (4, 6, 128)
 
@@ -164,7 +168,7 @@ def test_views_are_cycled_through_and_0_makes_a_fresh_one_in_every_epoch(tmp_pat
         assert train(tmp_path / str(views), "--method", "coop", "--shots", 1, "--epochs", 4, "--views", views) == 0
         sums = {round(x.double().sort(dim=0).values.norm().item(), 4) for x in seen}  # whatever their order
         assert (len(seen), len(sums)) == (4, different)
-        assert rows(tmp_path / str(views))[-1]["views"] == views
+        assert rows(tmp_path / str(views))[-1].get("views", 0) == views
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
@@ -177,11 +181,12 @@ def test_lower_precision_learns_without_nan_and_is_another_run(tmp_path, precisi
 
 
 def test_the_number_of_epochs_goes_with_the_number_of_shots():
-    """CoOp, Sec. 3.1: 50 epochs for 1 shot, 100 for 2 and 4, 200 for 8 and 16; shots in between go with the next."""
+    """CoOp, Sec. 3.1: 50 epochs for 1 shot, 100 for 2 and 4, 200 for 8 and 16; shots in between
+    go with the next."""
     for shots, epochs in {1: 50, 2: 100, 3: 100, 4: 100, 8: 200, 16: 200, 32: 200}.items():
-        assert sweep.epochs_of(FILES["coop"].PAPER, "eurosat", shots) == epochs
-        assert sweep.epochs_of(FILES["coop"].PAPER, "imagenet", shots) == 50
-        assert sweep.epochs_of(FILES["cocoop"].PAPER, "imagenet", shots) == 10
+        assert FILES["coop"].PAPER.epochs_for("eurosat", shots) == epochs
+        assert FILES["coop"].PAPER.epochs_for("imagenet", shots) == 50
+        assert FILES["cocoop"].PAPER.epochs_for("imagenet", shots) == 10
 
 
 # Runs: what they leave, and how they carry on
@@ -191,7 +196,7 @@ def test_a_run_leaves_a_row_with_all_that_identifies_and_measures_it(tmp_path, c
     assert train(tmp_path, *SHORT) == 0
     zero_shot, row = rows(tmp_path)
     expected = dict(method="upt", model="tiny", dataset="toy-satellite", classes="all", shots=1, seed=1, epochs=2)
-    expected["options"] = FILES["upt"].TINY["options"]
+    expected["options"] = FILES["upt"].TINY.options
     assert {key: row[key] for key in expected} == expected
     assert 0 <= row["accuracy"] <= 100 and row["seconds"] >= 0 and len(row["sha256"]) == 64
     (prompt,) = prompts(tmp_path).values()
@@ -210,7 +215,7 @@ def test_a_run_leaves_a_row_with_all_that_identifies_and_measures_it(tmp_path, c
 
 
 def test_several_values_to_a_flag_run_their_product(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(train_script, "train", lambda *_: (0.0, []))
+    monkeypatch.setattr(train_script, "train", lambda *_: [])
     monkeypatch.setattr(train_script, "evaluate", lambda *_: 50.0)
     datasets, upt = ["toy-satellite", "toy-textures"], []
     arguments = ("--method", "zero_shot", "upt", "--shots", 1, 2, "--seed", 1, 2, "--epochs", 1, "--dataset", *datasets)
@@ -234,7 +239,7 @@ def test_the_same_seed_learns_the_same_prompt_and_another_seed_another_one(short
 def test_a_run_killed_in_the_middle_carries_on_to_the_same_prompt(tmp_path, monkeypatch, capsys):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert train(whole, *EPOCHS_OF_THREE_STEPS) == 0
-    monkeypatch.setattr(train_script, "SAVE_EVERY", 0)
+    monkeypatch.setattr(progress_file, "SAVE_EVERY", 0)
     with monkeypatch.context() as patch:
         stop_at_step(patch, 7)  # the second of the third epoch
         assert train(broken, *EPOCHS_OF_THREE_STEPS) == 130
@@ -248,7 +253,7 @@ def test_a_run_killed_in_the_middle_carries_on_to_the_same_prompt(tmp_path, monk
 
 def interrupted(out, monkeypatch):
     """A run that was stopped in its third epoch; → its progress file."""
-    monkeypatch.setattr(train_script, "SAVE_EVERY", 0)
+    monkeypatch.setattr(progress_file, "SAVE_EVERY", 0)
     with monkeypatch.context() as patch:
         stop_at_step(patch, 7)
         assert train(out, *EPOCHS_OF_THREE_STEPS) == 130
@@ -258,24 +263,38 @@ def interrupted(out, monkeypatch):
 
 def test_an_interrupted_run_does_not_go_on_with_another_backbone(tmp_path, monkeypatch, capsys):
     interrupted(tmp_path, monkeypatch)
-    load_clip = train_script.load_clip
+    load_clip = plan.load_clip
 
     def load_other(*arguments):
         clip = load_clip(*arguments)
         clip.sha256 = "0" * 64
         return clip
 
-    monkeypatch.setattr(train_script, "load_clip", load_other)
+    monkeypatch.setattr(plan, "load_clip", load_other)
     capsys.readouterr()
     assert train(tmp_path, *EPOCHS_OF_THREE_STEPS) == 0
     assert "goes on" not in capsys.readouterr().out
 
 
-def test_a_damaged_progress_file_is_named_in_one_sentence(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("damage", ["cut short", "text", "a list", "parts are missing"])
+def test_a_damaged_progress_file_is_named_and_the_run_starts_again(
+    tmp_path, monkeypatch, capsys, damage
+):
     progress = interrupted(tmp_path, monkeypatch)
-    progress.write_bytes(progress.read_bytes()[:1000])
+    state = torch.load(progress, weights_only=True)
+    if damage == "cut short":
+        progress.write_bytes(progress.read_bytes()[:1000])
+    elif damage == "text":
+        progress.write_text("no tensors")
+    elif damage == "a list":
+        torch.save([1, 2], progress)
+    else:
+        torch.save(dict(state, parts={}), progress)
     capsys.readouterr()
-    assert "progress.pt" in refusal(capsys, train(tmp_path, *EPOCHS_OF_THREE_STEPS))
+    assert train(tmp_path, *EPOCHS_OF_THREE_STEPS) == 0
+    printed = capsys.readouterr()
+    assert "goes on" not in printed.out and "progress.pt" in printed.err
+    assert rows(tmp_path)[-1]["method"] == "upt"
 
 
 def no_training(monkeypatch):
@@ -297,7 +316,7 @@ def test_the_same_command_again_trains_nothing_and_records_nothing(finished, mon
 
 
 def test_a_recipe_that_has_changed_is_another_run(finished, monkeypatch):
-    monkeypatch.setitem(FILES["upt"].TINY, "max_norm", 0.001)
+    monkeypatch.setattr(FILES["upt"], "TINY", FILES["upt"].TINY.with_changes(max_norm=0.001))
     assert train(finished, *SHORT) == 0
     assert [row["max_norm"] for row in rows(finished) if row["method"] == "upt"] == [5.0, 0.001]
 
@@ -320,7 +339,8 @@ def test_a_last_line_of_the_results_that_was_cut_short_is_survived(finished, mon
 
 
 def test_an_evaluation_elsewhere_is_never_taken_for_a_training_run(finished, monkeypatch, capsys):
-    """A prompt learned on the base classes and evaluated on all is not the prompt learned on all classes."""
+    """A prompt learned on the base classes and evaluated on all is not the prompt learned on all
+    classes."""
     assert train(finished, *SHORT, "--classes", "base") == 0
     (base,) = (path for path in finished.rglob("prompt.pt") if "base" in path.parent.name)
     with monkeypatch.context() as patch:
@@ -332,7 +352,7 @@ def test_an_evaluation_elsewhere_is_never_taken_for_a_training_run(finished, mon
 
 
 def test_the_options_of_a_method_are_read_as_numbers_or_words():
-    read = eval_script.hyperparameters(["n_ctx=8", "dropout=0.1", "depth=deep", "x=-1", "y=a=b", "z="])
+    read = command_line.hyperparameters(["n_ctx=8", "dropout=0.1", "depth=deep", "x=-1", "y=a=b", "z="])
     assert read == dict(n_ctx=8, dropout=0.1, depth="deep", x=-1, y="a=b", z="")
 
 
@@ -368,7 +388,6 @@ def test_the_examples_in_the_docstrings_are_true():
         (["--seed", -1], ["--seed", "at least 0", "not -1"]),
         (["--seed", 2**64], ["--seed", "less than 2**63"]),
         (["--method", "coop", "--hp", "n_ctx=16", "ctx_init=a"], ["n_ctx=16", "ctx_init='a'", "1 tokens"]),
-        (["--method", "coop", "--hp", "n_ctx=8"], ["n_ctx=8", "ctx_init='a photo of a'", "ctx_init=None"]),
         (["--method", "shared", "--hp", "design=mlp"], ["shared", "design"]),
         (["--method", "linear_probe", "--hp", "C=-1"], ["C must be", "-1"]),
     ],
@@ -394,23 +413,29 @@ def test_a_file_that_is_no_checkpoint_is_refused_by_name(tmp_path, capsys, kind)
     assert str(path) in sentence and not (tmp_path / "runs").exists()
 
 
-def test_a_loss_that_is_no_number_ends_in_one_sentence_and_the_last_good_prompt_is_kept(tmp_path, monkeypatch, capsys):
-    cross_entropy, calls = train_script.F.cross_entropy, []
+def diverge_at(monkeypatch, step):
+    """The loss of this training step (from 0, all runs counted) is not a number."""
+    cross_entropy, steps = train_script.F.cross_entropy, iter(range(10**9))
 
     def diverge(*arguments):
-        calls.append(1)
-        return cross_entropy(*arguments) * (float("nan") if len(calls) == 3 else 1)
+        return cross_entropy(*arguments) * (float("nan") if next(steps) == step else 1)
 
     monkeypatch.setattr(train_script.F, "cross_entropy", diverge)
-    sentence = refusal(capsys, train(tmp_path, "--shots", 1, "--epochs", 3))
-    assert "nan at step 2 (epoch 3)" in sentence and "--lr" in sentence and prompts(tmp_path) == {}
-    (path,) = tmp_path.rglob("last-good.pt")
-    assert str(path) in sentence and [row["method"] for row in rows(tmp_path)] == ["zero_shot"]
-    monkeypatch.undo()
-    assert train(tmp_path / "whole", "--shots", 1, "--epochs", 3) == 0
-    assert call(eval_script, path, "--out", tmp_path) == 0  # it can be used
-    last_good, (whole,) = torch.load(path, weights_only=True)["learned"], prompts(tmp_path / "whole").values()
-    assert all(x.isfinite().all() and not torch.equal(x, whole["learned"][name]) for name, x in last_good.items())
+
+
+def test_a_run_that_diverges_is_recorded_as_failed_and_the_sweep_goes_on(tmp_path, monkeypatch, capsys):
+    arguments = ("--shots", 1, "--epochs", 3, "--seed", 1, 2)
+    with monkeypatch.context() as patch:
+        diverge_at(patch, 2)
+        assert train(tmp_path, *arguments) == 1
+    printed = capsys.readouterr()
+    assert "failed: loss nan in epoch 3: lower --lr" in printed.err and "1 of 3 runs failed" in printed.out
+    zero_shot, failed, good = rows(tmp_path)
+    assert "accuracy" not in failed and "loss nan" in failed["failed"] and failed["seed"] == 1
+    assert good["seed"] == 2 and len(prompts(tmp_path)) == 1
+    no_training(monkeypatch)  # the same command does not try it again
+    assert train(tmp_path, *arguments) == 1
+    assert "failed before" in capsys.readouterr().out and len(rows(tmp_path)) == 3
 
 
 def test_a_prompt_that_breaks_in_the_very_last_step_is_not_kept_as_a_result(tmp_path, monkeypatch, capsys):
@@ -423,15 +448,9 @@ def test_a_prompt_that_breaks_in_the_very_last_step_is_not_kept_as_a_result(tmp_
             self.param_groups[0]["params"][0].data.fill_(float("nan"))
 
     monkeypatch.setattr(torch.optim.SGD, "step", break_the_third)
-    sentence = refusal(capsys, train(tmp_path, "--shots", 1, "--epochs", 3))
-    assert "after the last step" in sentence and prompts(tmp_path) == {}
-    assert len(list(tmp_path.rglob("last-good.pt"))) == 1
-
-
-def test_a_loss_that_is_no_number_from_the_start_leaves_no_prompt(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(train_script.F, "cross_entropy", lambda logits, _: logits.sum() * float("nan"))
-    assert "nan at step 0 (epoch 1)" in refusal(capsys, train(tmp_path, *SHORT))
-    assert prompts(tmp_path) == {} and not list(tmp_path.rglob("last-good.pt"))
+    assert train(tmp_path, "--shots", 1, "--epochs", 3) == 1
+    assert "last step" in capsys.readouterr().err and prompts(tmp_path) == {}
+    assert "last step" in rows(tmp_path)[-1]["failed"]
 
 
 def test_a_class_with_fewer_pictures_than_shots_gives_all_it_has_with_a_warning(tmp_path, capsys):
@@ -443,7 +462,8 @@ def test_a_class_with_fewer_pictures_than_shots_gives_all_it_has_with_a_warning(
 def test_a_disk_that_fills_up_leaves_the_old_prompt_and_no_part_of_the_new_one(finished, monkeypatch, capsys):
     (path,) = finished.rglob("prompt.pt")
     old = path.read_bytes()
-    monkeypatch.setitem(FILES["upt"].TINY, "max_norm", 0.001)  # another recipe, so that it is learned again
+    another = FILES["upt"].TINY.with_changes(max_norm=0.001)  # so that it is learned again
+    monkeypatch.setattr(FILES["upt"], "TINY", another)
 
     def write_half(path, data):
         with open(path, "wb") as file:
@@ -500,9 +520,101 @@ def test_a_progress_file_cannot_bring_code(tmp_path, monkeypatch, capsys):
         def __reduce__(self):
             return os.mkdir, (str(mark),)
 
-    save_tensors(progress, dict(torch.load(progress, weights_only=True), learned=Payload()))
-    capsys.readouterr()
-    refusal(capsys, train(tmp_path, *EPOCHS_OF_THREE_STEPS))
-    assert not mark.exists()
+    save_tensors(progress, dict(torch.load(progress, weights_only=True), parts=Payload()))
     torch.load(progress, weights_only=False)  # the careless way does run it
     assert mark.exists()
+    mark.rmdir()
+    assert train(tmp_path, *EPOCHS_OF_THREE_STEPS) == 0
+    assert not mark.exists() and "progress.pt" in capsys.readouterr().err
+
+
+# Never a stale number
+
+
+@pytest.fixture
+def edited(monkeypatch):
+    """→ a function: file → from now on its code counts as another one."""
+    digest_of_code = store.digest_of_code
+
+    def edit(name):
+        def digest(*files):
+            return "edited00" if files[0].name == name else digest_of_code(*files)
+
+        monkeypatch.setattr(store, "digest_of_code", digest)
+
+    return edit
+
+
+@pytest.mark.parametrize("file", ["upt.py", "train.py"])
+def test_after_an_edit_the_same_command_learns_again_and_says_why(finished, edited, capsys, file):
+    (before,) = (row for row in rows(finished) if row["method"] == "upt")
+    edited(file)
+    assert train(finished, *SHORT) == 0
+    printed = capsys.readouterr().out
+    assert f"again because {file} changed" in printed and "already in" not in printed
+    after = rows(finished)[-1]
+    assert after["method"] == "upt" and after["code"][file] == "edited00" != before["code"][file]
+
+
+def test_an_edit_of_another_method_changes_nothing(finished, edited, monkeypatch):
+    edited("coop.py")
+    no_training(monkeypatch)
+    assert train(finished, *SHORT) == 0 and len(rows(finished)) == 2
+
+
+def test_comments_and_docstrings_are_not_code(tmp_path):
+    path, digests = tmp_path / "method.py", []
+    for text in ('"""A."""\nx = 1\n', '"""B, longer."""\n\nx = 1  # why\n', "x = 2\n"):
+        path.write_text(text)
+        digests.append(store.digest_of_code.__wrapped__(path))
+    assert digests[0] == digests[1] != digests[2]
+
+
+def draw_folder(folder, colours):
+    """Three pictures of each class, of the colours with these numbers, in train/ and test/."""
+    for name in ("apple", "pear"):
+        for part in ("train", "test"):
+            (folder / part / name).mkdir(parents=True, exist_ok=True)
+            for i in colours:
+                Image.new("RGB", (9, 9), (40 * i, 0, 0)).save(folder / part / name / f"{i}.png")
+
+
+@pytest.mark.parametrize("part, why", [("train", "the training pictures"), ("test", "the evaluated pictures")])
+def test_new_pictures_in_a_folder_make_a_new_run_and_a_new_zero_shot_row(tmp_path, capsys, part, why):
+    folder, out = tmp_path / "mine", tmp_path / "runs"
+    draw_folder(folder, range(3))
+    arguments = ("--method", "coop", "--shots", 1, "--epochs", 1, "--dataset", f"{folder}/")
+    assert train(out, *arguments) == 0
+    Image.new("RGB", (9, 9), "green").save(folder / part / "apple" / "9.png")
+    assert train(out, *arguments) == 0
+    assert f"again because {why} changed" in capsys.readouterr().out
+    methods = [row["method"] for row in rows(out)]
+    assert methods == ["zero_shot", "coop"] + (["coop"] if part == "train" else ["zero_shot", "coop"])
+
+
+def test_a_method_is_built_once_in_a_run(tmp_path, monkeypatch):
+    built, make_method = [], runs.make_method
+    monkeypatch.setattr(runs, "make_method", lambda *a: built.append(a[0]) or make_method(*a))
+    assert train(tmp_path, *SHORT) == 0
+    assert built == ["upt", "zero_shot"] or built == ["zero_shot", "upt"]
+
+
+def test_every_run_of_a_sweep_says_which_one_it_is(tmp_path, capsys, monkeypatch):
+    assert train(tmp_path, *SHORT, "--seed", 1, 2, 3) == 0
+    printed = capsys.readouterr().out
+    assert "seed 1 (run 1 of 3)" in printed
+    assert "seed 2 (run 2 of 3, about 1 min left)" in printed and "run 3 of 3" in printed
+
+
+def test_fp16_drops_no_step(tmp_path, monkeypatch):
+    """A scale that is too large makes infinite gradients, and GradScaler leaves such steps out."""
+    scales = []
+
+    class Spy(torch.amp.GradScaler):
+        def update(self):
+            super().update()
+            scales.append(self.get_scale())
+
+    monkeypatch.setattr(torch.amp, "GradScaler", Spy)
+    assert train(tmp_path, *EPOCHS_OF_THREE_STEPS, "--precision", "fp16") == 0
+    assert len(scales) == 12 and min(scales) >= train_script.FP16_SCALE

@@ -1,0 +1,74 @@
+"""What the methods' files share: checks of options, and the start of a learned context."""
+
+import torch
+
+
+def check_choice(name, value, choices):
+    """Raises ValueError if the value is not one of the choices.
+
+    >>> check_choice("attention", "foo", ("paper", "released"))
+    Traceback (most recent call last):
+    ValueError: attention must be "paper" or "released", not 'foo'.
+    """
+    if value not in choices:
+        words = [f'"{choice}"' if isinstance(choice, str) else str(choice) for choice in choices]
+        listed = f"{', '.join(words[:-1])} or {words[-1]}"
+        raise ValueError(f"{name} must be {listed}, not {value!r}.")
+
+
+def check_n_ctx(clip, n_ctx):
+    """Raises ValueError if n_ctx is not a number of vectors that leaves room for a class name."""
+    most = clip.context_length - 4  # room for [SOS], a name, the full stop and [EOS]
+    if type(n_ctx) is not int or n_ctx not in range(1, most + 1):
+        raise ValueError(f"n_ctx must be a whole number from 1 to {most}, not {n_ctx!r}.")
+
+
+def check_vision_transformer(clip, method):
+    """Raises ValueError if the image tower is a ResNet."""
+    if not hasattr(clip.visual, "transformer"):
+        raise ValueError(
+            f"{method} puts prompts between patches, which a ResNet does not have: use a vision "
+            "transformer, such as --model ViT-B/16, or --method coop."
+        )
+
+
+def number_of_layers(depth, layers):
+    """The option `depth` of a tower with so many layers → a number: all of them for "deep"."""
+    if depth == "deep":
+        return layers
+    if type(depth) is not int or depth not in range(1, layers + 1):
+        raise ValueError(
+            f'depth must be "deep" or a whole number from 1 to {layers}, not {depth!r}.'
+        )
+    return depth
+
+
+def check_prompts_in_both_towers(clip, method, n_ctx, depth):
+    """The options of UPT and its relatives → how many layers of each tower get prompts."""
+    check_vision_transformer(clip, method)
+    check_n_ctx(clip, n_ctx)
+    towers = (clip.transformer, clip.visual.transformer)
+    return number_of_layers(depth, min(len(tower.resblocks) for tower in towers))
+
+
+def initial_context(clip, n_ctx, ctx_init, default, default_words=None):
+    """→ M context vectors [M, D_t]: the embeddings of words, or random with deviation 0.02.
+
+    n_ctx: M; None: as many as ctx_init has tokens, or `default`. default_words: ctx_init as it is
+    if nobody gives it; they make room for an n_ctx that does not fit them.
+    Raises ValueError if other words contradict n_ctx, or if there is no room for a class name.
+    """
+    embedding = clip.token_embedding.weight
+    if ctx_init is not None:
+        words = clip.tokenizer.encode(str(ctx_init).replace("_", " "))
+        if words and n_ctx in (None, len(words)):
+            check_n_ctx(clip, len(words))
+            return embedding[words].clone()
+        if ctx_init != default_words:
+            raise ValueError(
+                f"ctx_init={ctx_init!r} has {len(words)} tokens, which contradicts "
+                f"n_ctx={n_ctx!r}: give one, or ctx_init=None for a random start."
+            )
+    n_ctx = default if n_ctx is None else n_ctx
+    check_n_ctx(clip, n_ctx)
+    return 0.02 * torch.randn(n_ctx, embedding.shape[1])  # on the CPU: one seed, one start
