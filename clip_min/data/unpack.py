@@ -94,7 +94,8 @@ def copy_members(archive, inside, target):
         files += 1
         if files % 1000 == 0:
             print(f"\r{archive.name}: {files:,} files", end="", file=sys.stderr, flush=True)
-    print("\r" + " " * 60 + "\r", end="", file=sys.stderr, flush=True)
+    if files >= 1000:
+        print(file=sys.stderr)
     if not files:
         raise Refused(f"holds no {'/'.join(inside)}")
     return files, left_out
