@@ -9,12 +9,9 @@ import os
 from pathlib import PurePath
 
 from clip_min.data.names import note, shown
+from clip_min.preprocess import SUFFIXES
 
 PARTS = ("train", "val", "test")
-SUFFIXES = (  # of pictures, in small or capital letters
-    *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".avif", ".jp2"),
-    *(".pgm", ".ppm", ".pbm", ".tif", ".tiff"),
-)
 LEFTOVERS = ("thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "lost+found")
 CONVERT = {  # suffixes of pictures that Pillow cannot read → what to do
     (

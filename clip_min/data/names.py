@@ -2,6 +2,8 @@
 
 import warnings
 
+from clip_min.files import printable
+
 
 def shown(text):
     r"""A text as a terminal may show it: control characters, which could move the cursor, escaped.
@@ -9,7 +11,7 @@ def shown(text):
     >>> print(shown("red\x1b[31m\ncat é"))
     red\x1b[31m\ncat é
     """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return printable(text, limit=10_000)
 
 
 def note(text):

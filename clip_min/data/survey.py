@@ -13,14 +13,14 @@ import warnings
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from clip_min.data.benchmarks import BENCHMARKS, COOP
 from clip_min.data.folders import PARTS, missing_pictures
 from clip_min.data.layouts import benchmark_folder, read_benchmark
 from clip_min.data.names import shown
 from clip_min.data.splits import OWN_SPLIT
-from clip_min.preprocess import read_picture, to_rgb
+from clip_min.preprocess import MAX_PIXELS, known_formats, read_picture
 
 SHOWN = 20  # names of bad pictures printed for each data set
 INDENT = " " * 16
@@ -123,13 +123,15 @@ def problem_of(path):
     """
     warnings.simplefilter("ignore")  # Pillow's hints at oddities that do no harm
     try:
-        with Image.open(path) as image:
-            image.draft(None, (1, 1))
-            to_rgb(ImageOps.exif_transpose(image))
-            return ""
+        with open(path, "rb") as file, Image.open(file, formats=known_formats()) as image:
+            if image.width * image.height <= MAX_PIXELS:
+                image.draft(None, (1, 1))
+                image.load()
+                return ""
     except Exception:  # a damaged file makes Pillow raise any of a dozen types
-        try:
-            read_picture(path)
-        except ValueError as error:
-            return str(error)
-        return ""
+        pass
+    try:
+        read_picture(path)
+    except ValueError as error:
+        return str(error)
+    return ""

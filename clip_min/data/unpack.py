@@ -29,6 +29,9 @@ DAMAGE = (  # what Python raises for a damaged archive
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
     *(EOFError, RuntimeError, NotImplementedError, ValueError),
 )
+NOT_OF_THE_DISK = (  # errors of paths that contradict each other, or of places outside the archive
+    *(None, errno.EINVAL, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
+)
 
 
 class Refused(Exception):
@@ -36,8 +39,7 @@ class Refused(Exception):
 
 
 def unpack(archive, inside, target):
-    """An archive, the folder (or the file) in it that is kept, and what it becomes → how many
-    files.
+    """An archive, the folder (or file) in it that is kept, what it becomes → the number of files.
 
     archive and target are pathlib.Path; the target must not be there yet. `inside` may lie at any
     depth: "2750" is found in "2750/a.jpg" and in "EuroSAT/2750/a.jpg". Links are left out with a
@@ -62,8 +64,8 @@ def problem_of_archive(error):
     """An error of reading an archive → what is wrong with it; "" if it is not the archive's."""
     if isinstance(error, Refused):
         return str(error)
-    is_wrong_place = isinstance(error, OSError) and error.errno in (None, errno.EINVAL)
-    if isinstance(error, DAMAGE) or is_wrong_place:
+    is_of_archive = isinstance(error, OSError) and error.errno in NOT_OF_THE_DISK
+    if isinstance(error, DAMAGE) or is_of_archive:
         return f"is damaged ({error or type(error).__name__})"
     return ""
 
@@ -74,7 +76,7 @@ def copy_members(archive, inside, target):
     total, files, left_out = 0, 0, Counter()
     for number, (name, kind, size, opened) in enumerate(members(archive), start=1):
         total += size
-        if total > most or number > MOST_MEMBERS:
+        if size < 0 or total > most or number > MOST_MEMBERS:
             raise Refused(f"would unpack to more than {most / 1e6:,.0f} MB or a million files")
         below = steps_below(safe_steps(name), inside)
         if below is None or any(map(is_hidden, below)):
@@ -92,7 +94,8 @@ def copy_members(archive, inside, target):
         files += 1
         if files % 1000 == 0:
             print(f"\r{archive.name}: {files:,} files", end="", file=sys.stderr, flush=True)
-    print("\r" + " " * 60 + "\r", end="", file=sys.stderr, flush=True)
+    if files >= 1000:
+        print(file=sys.stderr)
     if not files:
         raise Refused(f"holds no {'/'.join(inside)}")
     return files, left_out

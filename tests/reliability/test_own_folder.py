@@ -225,8 +225,9 @@ def test_train_may_be_a_class_beside_others(tmp_path):
     assert load_dataset(str(tmp_path)).classnames == ["bus", "train"]
 
 
+@pytest.mark.filterwarnings("ignore:Left out")
 def test_pictures_without_class_folders_in_train_and_test_are_refused(tmp_path):
-    tree(tmp_path, train=["1.jpg", "2.jpg"], test=["1.jpg", "2.jpg"])
+    tree(tmp_path, train=["1.jpg", "2.jpg"], test=["1.jpg", "2.jpg"], others=["1.jpg", "2.jpg"])
     assert f"{tmp_path / 'train'} holds no class folders" in refusal(tmp_path)
 
 

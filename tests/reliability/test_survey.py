@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from clip_min import data
+from clip_min import data, preprocess
 from clip_min.data import survey
 from clip_min.data.__main__ import main
 from clip_min.preprocess import read_picture
@@ -187,3 +187,23 @@ def test_other_names_of_benchmarks_and_their_folders_are_understood(root, capsys
     assert status == 0 and "as in the paper" in lines[1]
     assert lines[-1].startswith("flowers102      not there")
     assert len(look(capsys, root, "eleven")[1]) == 1 + 11 + 1
+
+
+def test_a_picture_that_is_not_a_picture_starts_no_program_and_is_named(root, capsys):
+    folder = root / "eurosat/2750/a"
+    (folder / "test 0.jpg").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n"
+    )
+    Image.effect_noise((9, 9), 60).save(folder / "test 1.jpg", "TGA")
+    status, lines = look(capsys, root, "eurosat")
+    assert status == 1 and "2 of them bad" in lines[-1]
+    assert sum("cannot identify image file" in line for line in lines) == 2
+
+
+def test_a_picture_of_too_many_pixels_is_named(root, capsys, monkeypatch):
+    picture = root / "eurosat/2750/a/test 0.jpg"
+    monkeypatch.setattr(survey, "MAX_PIXELS", 40 * 30)
+    monkeypatch.setattr(preprocess, "MAX_PIXELS", 40 * 30)
+    Image.effect_noise((40, 31), 60).save(picture)
+    assert survey.problem_of(str(picture)).endswith("40 x 31 pixels are too many.")
+    assert survey.problem_of(str(picture.with_name("test 1.jpg"))) == ""

@@ -188,6 +188,18 @@ def test_damaged_archives_are_one_sentence(make, tmp_path):
         assert "is damaged" in message or "holds no x" in message
 
 
+@pytest.mark.parametrize("names", [("x/a", "x/a/b"), ("x/a/b", "x/a"), ("x/" + "n" * 300,)])
+def test_paths_that_contradict_each_other_or_are_too_long_are_one_sentence(make, tmp_path, names):
+    assert "is damaged" in refused(make(*((name, b"1") for name in names)), tmp_path / "out")
+
+
+def test_a_negative_size_does_not_buy_room_for_another_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(unpack_file, "MOST_EXTRA", 1000)
+    claims = [("y/1", "files", -(10**12), None), ("x/1", "files", 10**9, lambda: io.BytesIO(b""))]
+    monkeypatch.setattr(unpack_file, "members", lambda archive: iter(claims))
+    assert "would unpack to more" in refused(make_tar(tmp_path / "a.tar.gz"), tmp_path / "out")
+
+
 def test_control_characters_of_a_name_are_shown_escaped(make, tmp_path):
     message = refused(make(("../\x1b[31mred", b"")), tmp_path / "out")
     assert "\x1b" not in message and r"\x1b[31mred" in message
