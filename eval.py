@@ -1,19 +1,20 @@
-"""Evaluates learned prompts, or zero-shot CLIP: on data sets, in tables and plots, on your own pictures.
+"""Evaluates learned prompts, or zero-shot CLIP: on data sets, in tables and plots, on your own
+pictures.
 
-    python eval.py --dataset toy                                 zero-shot on the eight miniature sets
-    python eval.py runs/.../prompt.pt                            a prompt on all classes of its data set
-    python eval.py runs/.../prompt.pt --classes new              on classes it has never seen
-    python eval.py runs/.../prompt.pt --dataset toy-flowers      on another data set
-    python eval.py --dataset toy --variance                      Var_v and Var_t, UPT Eqs. (6) to (8)
+    python eval.py --dataset toy                             zero-shot on the eight miniature sets
+    python eval.py runs/.../prompt.pt                        a prompt on all classes of its data set
+    python eval.py runs/.../prompt.pt --classes new          on classes it has never seen
+    python eval.py runs/.../prompt.pt --dataset toy-flowers  on another data set
+    python eval.py --dataset toy --variance                  Var_v and Var_t, UPT Eqs. (6) to (8)
     python eval.py model.pth.tar-50 --model ViT-B/16 --dataset eurosat --data-root DATA
-                                                                 a prompt of KaiyangZhou/CoOp
+                                                             a prompt of KaiyangZhou/CoOp
 
-    python eval.py --table few-shot                              results.jsonl, beside the papers' figures
-    python eval.py --table base-to-new --format markdown         (or csv)
+    python eval.py --table few-shot                          results, beside the papers' figures
+    python eval.py --table base-to-new --format markdown     (or csv)
     python eval.py --plot few-shot curves.svg
 
-    python eval.py runs/.../prompt.pt --images a.jpg photos/     the five most probable classes of each
-    python eval.py --images a.jpg --classnames "cat,dog" --json  zero-shot; as JSON lines
+    python eval.py runs/.../prompt.pt --images a.jpg photos/ the five most probable classes of each
+    python eval.py --images a.jpg --classnames "cat,dog" --json           zero-shot; as JSON lines
     python eval.py --images a.jpg --classnames "cat,dog" --picture out.png
 
 One line per evaluation goes to runs/results.jsonl.
@@ -25,40 +26,28 @@ import time
 from clip_min import load_clip
 from clip_min.data import Dataset, load_dataset, split_classes
 from clip_min.files import write_whole
-from prompts.experiments import plots, predictions, published, tables
+from prompts.experiments import plots, predictions, published, store, tables
 from prompts.experiments.evaluation import evaluate, variances
 from prompts.experiments.flags import compute_of, expand, parse_eval_flags, run_script
 from prompts.experiments.plan import zero_shot_setting
-from prompts.experiments.store import Results, build_method, count_parameters, load_prompt
-from prompts.experiments.store import make_method, row_of, setting_of_prompt
 
 
 def evaluate_on(dataset, prompt, clip, flags, compute):
-    """Accuracy of a prompt, or of zero-shot CLIP (prompt: None): a line on the screen, and a row."""
+    """Accuracy of a prompt, or of zero-shot CLIP (prompt: None): a line on the screen, and a
+    row."""
     start, items = time.monotonic(), getattr(dataset, flags.split)
-    method = method_of(prompt, clip, dataset, flags).to(compute.device)
+    method = store.method_of(prompt, clip, dataset, flags).to(compute.device)
     accuracy = evaluate(method, items, compute)
     if prompt:
-        setting = setting_of_prompt(prompt, flags)
+        setting = store.setting_of_prompt(prompt, flags)
     else:
         setting = zero_shot_setting(clip, flags.options, flags)
-    row = row_of(setting, dataset, flags.classes, flags.split)
-    row.update(accuracy=accuracy, trainable_parameters=count_parameters(method))
+    row = store.row_of(setting, dataset, flags.classes, flags.split)
+    row.update(accuracy=accuracy, trainable_parameters=store.count_parameters(method))
     row.update(seconds=round(time.monotonic() - start, 1), device=str(compute.device))
-    Results(flags.out / "results.jsonl").record(row)
+    store.Results(flags.out / "results.jsonl").record(row)
     words = variances(method, items, compute) if flags.variance else ""
     return f"{len(dataset.classnames):5} classes  {accuracy:6.2f} %{words}"
-
-
-def method_of(prompt, clip, dataset, flags):
-    """A prompt's method on a Dataset's classes; ValueError for one that has to be learned first."""
-    if prompt:
-        return build_method(prompt, clip, dataset)
-    name = flags.method or "zero_shot"
-    method = make_method(name, clip, dataset, flags.options)
-    if count_parameters(method):
-        raise ValueError(f"{name} has to be learned first: give its prompt file.")
-    return method
 
 
 def read_prompt(path, flags, clip_of):
@@ -66,7 +55,7 @@ def read_prompt(path, flags, clip_of):
     if published.is_published(path):
         clip = clip_of(flags.model or "tiny")
         return published.load(path, flags.method, clip, flags.options), clip
-    prompt = load_prompt(path)
+    prompt = store.load_prompt(path)
     if flags.method not in (None, prompt["method"]) or flags.options:
         raise ValueError(f"{path} holds a prompt of {prompt['method']} with options "
                          f"{prompt['options']}: leave --method and --hp out.")
@@ -86,11 +75,12 @@ def evaluate_all(path, prompt, clip, flags, compute):
             prompt = published.respell(prompt, dataset.classnames, clip.tokenizer)
         words = evaluate_on(dataset, prompt, clip, flags, compute)
         label = path.parent if path else flags.method or "zero_shot"
-        print(f"{name:20} {flags.classes:4} {words}  {label}", flush=True)
+        print(f"{name:20} {flags.classes:4} {words}  {label}")
 
 
 def predict(prompt, clip, flags, compute):
-    """The most probable classes of each picture, printed or drawn → 1 if one cannot be read, else 0."""
+    """The most probable classes of each picture, printed or drawn → 1 if one cannot be read, else
+    0."""
     paths, problems = predictions.readable_pictures(predictions.find_pictures(flags.images))
     names = flags.classnames.split(",") if flags.classnames else prompt and prompt["classnames"]
     if not names:
@@ -98,17 +88,18 @@ def predict(prompt, clip, flags, compute):
                          '"cat,dog,...".')
     template = flags.template or (prompt or {}).get("text_template") or "a photo of a {}."
     classes = Dataset("pictures", [name.strip() for name in names], [template], [], [], [])
-    method = method_of(prompt, clip, classes, flags).to(compute.device)
+    method = store.method_of(prompt, clip, classes, flags).to(compute.device)
     best = predictions.best_classes(method, paths, classes.classnames, compute)
     if flags.picture:
         predictions.draw(paths, best, flags.picture)
-    print(predictions.as_json_lines(paths, best) if flags.json else predictions.as_text(paths, best))
+    as_words = predictions.as_json_lines if flags.json else predictions.as_text
+    print(as_words(paths, best))
     return int(bool(problems))
 
 
 def report(flags):
     """The table or the plot of what results.jsonl holds."""
-    results = Results(flags.out / "results.jsonl")
+    results = store.Results(flags.out / "results.jsonl")
     results.refresh()
     chosen = dict(datasets=flags.dataset and expand(flags.dataset), shots=flags.shots)
     chosen.update(methods=flags.method and [flags.method], models=flags.model and [flags.model])

@@ -7,10 +7,9 @@
     torchrun --nproc-per-node=2 train.py --method coop --dataset imagenet --data-root DATA
 
 Several values to one flag run their product. What results.jsonl already holds is skipped, and an
-interrupted run goes on where it stopped. The same command, started twice, shares the runs out, and
-so does --jobs. A run leaves runs/<data set>/<model>/<method>/<shots, seed, ...>/prompt.pt, and each
-evaluation of it one line in runs/results.jsonl. Recipes (learning rate, epochs, ...) are those of
-the method's paper, or, for the tiny CLIP, the ones that stand beside them in prompts/.
+interrupted run goes on where it stopped. A run leaves its prompt.pt in a folder below runs/, and
+each evaluation of it one line in runs/results.jsonl. Recipes (learning rate, epochs, ...) are those
+of the method's paper, or, for the tiny CLIP, the ones that stand beside them in prompts/.
 
 Protocols: few-shot trains and tests on all classes. base-to-new (CoCoOp, Sec. 4.1) trains on the
 first half of the classes and tests on each half by itself, class-incremental (CoCoOp, Sec. 4.4) on
@@ -26,15 +25,15 @@ import torch
 import torch.nn.functional as F
 
 from clip_min.data import few_shot, split_classes
-from prompts.experiments import distributed
+from prompts.experiments import distributed, store
 from prompts.experiments.batches import epoch_seed, training_batches
 from prompts.experiments.evaluation import evaluate, image_features
 from prompts.experiments.features import autocast
 from prompts.experiments.flags import compute_of, parse_train_flags, run_script
-from prompts.experiments.plan import plan, print_summary, started_jobs, take_turns
+from prompts.experiments.plan import plan
 from prompts.experiments.progress import Countdown, Progress
-from prompts.experiments.store import Results, count_parameters, learned_parameters
-from prompts.experiments.store import load_learned, save_prompt, saved_prompt
+from prompts.experiments.sharing import started_jobs, take_turns
+from prompts.experiments.summary import print_summary
 
 WARM_UP_LR = 1e-5  # of the first epoch
 FP16_SCALE = 2.0**10  # times this, small gradients do not become 0 in fp16, and large ones fit
@@ -48,9 +47,8 @@ def learning_rate(lr, epoch, epochs):
     >>> [round(learning_rate(0.002, epoch, 4), 6) for epoch in range(4)]
     [1e-05, 0.002, 0.001707, 0.001]
     """
-    if epoch == 0:
-        return WARM_UP_LR
-    return lr * (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
+    cosine = lr * (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
+    return WARM_UP_LR if epoch == 0 else cosine
 
 
 def train(method, batches_of_epoch, recipe, seed, progress=None):
@@ -62,8 +60,8 @@ def train(method, batches_of_epoch, recipe, seed, progress=None):
     Raises FloatingPointError if the loss, or what was learned, is not finite.
     Source: CoOp, Sec. 3.1: cross-entropy, SGD with momentum 0.9 and weight decay 5e-4.
     """
-    progress = progress or Progress()
-    parameters, device = learned_parameters(method), method.clip.logit_scale.device
+    progress, device = progress or Progress(), method.clip.logit_scale.device
+    parameters = store.learned_parameters(method)
     optimiser = torch.optim.SGD(parameters.values(), recipe.lr, momentum=0.9, weight_decay=5e-4)
     is_fp16 = recipe.precision == "fp16"
     scaler = torch.amp.GradScaler(device.type, init_scale=FP16_SCALE, enabled=is_fp16)
@@ -72,8 +70,7 @@ def train(method, batches_of_epoch, recipe, seed, progress=None):
     for epoch in range(len(losses), recipe.epochs):
         torch.manual_seed(epoch_seed(seed, epoch))
         lr = learning_rate(recipe.lr, epoch, recipe.epochs)
-        for group in optimiser.param_groups:
-            group["lr"] = lr
+        optimiser.param_groups[0]["lr"] = lr
         method.train()
         method.clip.eval()  # frozen: the running means of a ResNet must not move
         totals = torch.zeros(3, device=device)  # of losses, right answers, pictures
@@ -83,10 +80,9 @@ def train(method, batches_of_epoch, recipe, seed, progress=None):
                 logits = method.classify(inputs) if inputs.ndim == 2 else method(inputs)  # [B, K]
             loss = F.cross_entropy(logits.float(), labels)
             hits, B = (logits.argmax(dim=-1) == labels).sum(), len(labels)
-            in_batch = torch.stack([B * loss.detach(), hits, torch.full_like(hits, B)])
-            totals += distributed.total_over_processes(in_batch)
+            totals += distributed.total_over_processes(B * loss.detach(), hits, torch.tensor(B))
             if not totals.isfinite().all():
-                raise FloatingPointError(f"The loss is {loss.item()}, epoch {epoch + 1}: lower --lr.")
+                raise FloatingPointError(f"loss {loss.item()} in epoch {epoch + 1}: lower --lr.")
             optimiser.zero_grad()
             scaler.scale(loss).backward()
             distributed.average_gradients(parameters.values(), B)
@@ -101,19 +97,18 @@ def train(method, batches_of_epoch, recipe, seed, progress=None):
         progress.report(epoch, recipe.epochs, words)
         progress.save(parts, losses)
     if not all(parameter.isfinite().all() for parameter in parameters.values()):
-        raise FloatingPointError("The last step made the prompt infinite: lower --lr.")
+        raise FloatingPointError("infinite prompt after the last step: lower --lr.")
     return losses
 
 
 def learn(run, compute):
-    """Few-shot sample, training, prompt.pt → dict(seconds, losses). FloatingPointError: see `train`."""
+    """Few-shot sample, training, prompt.pt → dict(seconds, losses). Errors: see `train`."""
     train_items, val_items = few_shot(run.dataset, run.shots, run.seed)
     chosen = dataclasses.replace(run.dataset, train=train_items, val=val_items)
     chosen = split_classes(chosen, run.classes)
     method, progress = run.method, Progress(run.folder / "progress.pt", run.setting)
-    count = count_parameters(method)
-    print(f"  {len(chosen.train)} pictures, {count:,} learned parameters", flush=True)
-    losses = []
+    losses, count = [], store.count_parameters(method)
+    print(f"  {len(chosen.train)} pictures, {count:,} learned parameters")
     if run.recipe:
         batches = training_batches(method, chosen.train, run.recipe, run.seed, compute)
         losses = train(method, batches, run.recipe, run.seed, progress)
@@ -123,18 +118,18 @@ def learn(run, compute):
         print(f"  C = {method.C:g}")
     learned = dict(seconds=progress.seconds, losses=losses)
     if distributed.RANK == 0:
-        save_prompt(run, chosen, learned)
+        store.save_prompt(run, chosen, learned)
         progress.finish()
     return learned
 
 
 def complete(run, missing, results, compute):
     """Learn, unless the prompt is there, evaluate on each missing target, and record its row."""
-    learned = saved_prompt(run) if run.learns else {}
+    learned = store.saved_prompt(run) if run.learns else {}
     if distributed.from_first_process(learned is None):
         learned = learn(run, compute)
     elif learned:
-        load_learned(run.method, learned)
+        store.load_learned(run.method, learned)
     if distributed.RANK:
         return
     for target, row in missing:
@@ -142,24 +137,25 @@ def complete(run, missing, results, compute):
         method = run.method_on(target)
         accuracy = evaluate(method, items, compute)
         seconds = learned.get("seconds", time.monotonic() - start)
-        more = dict(loss=learned["losses"][-1]) if learned.get("losses") else {}
-        more.update(trainable_parameters=count_parameters(method), seconds=round(seconds, 1))
-        results.record(row, accuracy=accuracy, device=str(compute.device), **more)
+        facts = dict(trainable_parameters=store.count_parameters(method), seconds=round(seconds, 1))
+        if learned.get("losses"):
+            facts["loss"] = learned["losses"][-1]
+        results.record(row, accuracy=accuracy, device=str(compute.device), **facts)
         if run.learns:
-            print(f"  {run.split} accuracy {accuracy:.2f} % on {len(items):,} pictures of "
-                  f"{target.name}, {row['classes']} classes, {seconds:.0f} s, {run.prompt_file}")
+            where = f"{len(items):,} pictures of {target.name}, {row['classes']} classes"
+            print(f"  {accuracy:.2f} % on {where}, {seconds:.0f} s, {run.prompt_file}")
 
 
 def main():
     """The product of the flags, run by run → exit status: 1 if a run has failed."""
     flags = parse_train_flags(__doc__)
     compute = compute_of(flags)
-    runs, results = plan(flags, compute), Results(flags.out / "results.jsonl")
-    countdown = Countdown(runs)
+    runs, results = plan(flags, compute), store.Results(flags.out / "results.jsonl")
+    countdown = Countdown(runs, results)
     with started_jobs(flags.jobs):
         for run in take_turns(runs, flags.out / "locks"):
             missing = results.missing(run)
-            countdown.announce(run, missing, results)
+            countdown.announce(run, missing)
             try:
                 if distributed.from_first_process(not results.is_finished(run, missing)):
                     complete(run, missing, results, compute)

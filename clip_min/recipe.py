@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 class Recipe:
     """The settings of one training run: SGD, a cosine learning rate, random crops.
 
-    lr: learning rate after the first epoch. epochs: passes over the training pictures; in a method's
-    file, {number of shots: passes}. imagenet_epochs: the passes on ImageNet, where they differ.
-    crop_scale: smallest and largest share of a picture that a random crop keeps. flip: whether half
-    of the crops are mirrored. max_norm: longer gradients are shortened to this length; None: never.
-    options: the method's own. views: if the image tower is frozen, random crops of each picture that
-    are computed once and used in turn; 0: fresh ones in every epoch. precision: "fp32", "bf16" or
-    "fp16", of matrix products.
+    lr: learning rate after the first epoch. epochs: passes over the training pictures; in a
+    method's file, {number of shots: passes}. imagenet_epochs: the passes on ImageNet, where they
+    differ. crop_scale: smallest and largest share of a picture that a random crop keeps. flip:
+    whether half of the crops are mirrored. max_norm: longer gradients are shortened to this
+    length; None: never. options: the method's own. views: if the image tower is frozen, random
+    crops of each picture that are computed once and used in turn; 0: fresh ones in every epoch.
+    precision: "fp32", "bf16" or "fp16", of matrix products.
     """
 
     lr: float
@@ -29,7 +29,8 @@ class Recipe:
     precision: str = "fp32"
 
     def epochs_for(self, dataset, shots):
-        """Name of a data set, pictures per class → epochs: those of the next number of shots that is listed.
+        """Name of a data set, pictures per class → epochs: those of the next number of shots that
+        is listed.
 
         >>> Recipe(0.002, {1: 50, 4: 100, 16: 200}, 32).epochs_for("eurosat", 2)
         100

@@ -1,7 +1,8 @@
 """One run on several GPUs: `torchrun --nproc-per-node=2 train.py …`.
 
-Each process takes its share of every batch, and the gradients of the few learned parameters are averaged.
-So all processes hold the same prompts at any time. Everything here does nothing in a single process.
+Each process takes its share of every batch, and the gradients of the few learned parameters are
+averaged. So all processes hold the same prompts at any time. Everything here does nothing in a
+single process.
 """
 
 import contextlib
@@ -42,7 +43,8 @@ def share_of(batch):
 
 
 def average_gradients(parameters, pictures):
-    """Every gradient becomes its mean over the whole batch; `pictures` is the size of this process's share."""
+    """Every gradient becomes its mean over the whole batch; `pictures` is the size of this
+    process's share."""
     if not dist.is_initialized():
         return
     share = pictures / total_over_processes(torch.tensor(float(pictures))).item()
@@ -51,8 +53,10 @@ def average_gradients(parameters, pictures):
         dist.all_reduce(parameter.grad)
 
 
-def total_over_processes(numbers):
-    """A tensor of numbers → their sums over the processes."""
+def total_over_processes(*numbers):
+    """Scalar tensors → one tensor of their sums over the processes."""
+    device = numbers[0].device
+    numbers = torch.stack([number.to(device, torch.float32) for number in numbers])
     if dist.is_initialized():
         dist.all_reduce(numbers)
     return numbers
@@ -69,7 +73,8 @@ def from_first_process(value=None):
 
 @contextlib.contextmanager
 def first_process_first():
-    """The first process goes through the block before all others, which then find its files on disk."""
+    """The first process goes through the block before all others, which then find its files on
+    disk."""
     if RANK:
         from_first_process()
     yield

@@ -30,7 +30,7 @@ def image_features(method, items, compute=Compute()):
 def evaluate(method, items, compute=Compute()):
     """Accuracy in per cent on the items; the class weights are computed once for all pictures.
 
-    Raises ValueError without items, ArithmeticError for logits that are not finite.
+    Raises ValueError without items, FloatingPointError for logits that are not finite.
     """
     if not items:
         raise ValueError("There are no pictures to evaluate on.")
@@ -39,7 +39,7 @@ def evaluate(method, items, compute=Compute()):
     with autocast(compute.device, compute.precision):
         logits = method.classify(features)  # [N, K]
     if not logits.isfinite().all():
-        raise ArithmeticError("The logits are not finite.")
+        raise FloatingPointError("The logits are not finite: learn again with a lower --lr.")
     return 100 * (logits.argmax(dim=-1) == labels).float().mean().item()
 
 
@@ -54,8 +54,11 @@ def variances(method, items, compute=Compute()):
     elif hasattr(method, "class_weights") and not hasattr(method, "meta_net"):
         weights = method.class_weights()
     else:
-        raise ValueError(f"--variance needs text features that are the same for every picture, which "
-                         f"{type(method).__name__} does not have: leave it out.")
+        name = type(method).__name__
+        raise ValueError(
+            "--variance needs text features that are the same for every picture, "
+            f"which {name} does not have: leave it out."
+        )
     features, labels = image_features(method, items, compute)
     var_v, var_t = intra_class_variance(features, labels), inter_class_variance(weights)
     return f"  Var_v {var_v:.4f}  Var_t {var_t:.4f}"

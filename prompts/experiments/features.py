@@ -3,19 +3,20 @@
     items → frozen_features ─ those already stored ──────────────────────────────> [N, E]
                             └ the others: open → preprocess → encode_image → store ┘
 
-Why this is exact. A method that leaves the image tower alone (zero-shot, linear probe, CoOp, CoCoOp) computes
-    logits = classify(encode_image(picture)),
-and encode_image is CLIP's own and frozen: its output depends on the picture only, never on what is being
-learned, so that it may be looked up instead. A method that puts prompts into the image tower (VPT, UPT)
-must not use this file.
+Why this is exact. A method that leaves the image tower alone (zero-shot, linear probe, CoOp,
+    CoCoOp) computes logits = classify(encode_image(picture)), and encode_image is CLIP's own and
+    frozen: its output depends on the picture only, never on what is being learned, so that it may
+    be looked up instead. A method that puts prompts into the image tower (VPT, UPT) must not use
+    this file.
 
-What it costs: 4 E bytes for each picture and view (E = 512: 2 KB, or 100 MB for ImageNet's 50,000 test
-pictures), in one file per model, preprocessing, view and precision. To add a picture, its file is written
-anew as a whole. Nothing is ever taken out: remove the folder whenever it has grown too large.
+What it costs: 4 E bytes for each picture and view (E = 512: 2 KB, or 100 MB for ImageNet's 50,000
+test pictures), in one file per model, preprocessing, view and precision. To add a picture, its
+file is written anew as a whole. Nothing is ever taken out: remove the folder whenever it has
+grown too large.
 
-What views trade: training crops and mirrors each picture afresh in every epoch, which no store can hold.
-Views 0 to V-1 are V such random pictures, drawn once. Learning from them is fast, but sees V different
-pictures instead of one per epoch, and the same ones with every seed.
+What views trade: training crops and mirrors each picture afresh in every epoch, which no store
+can hold. Views 0 to V-1 are V such random pictures, drawn once. Learning from them is fast, but
+sees V different pictures instead of one per epoch, and the same ones with every seed.
 """
 
 import functools
@@ -46,8 +47,8 @@ FEWEST = 32  # pictures in a batch: matrix products of fewer rows may be rounded
 class Compute:
     """Where and how image features are computed.
 
-    device: of the models. precision: "fp32", "bf16" or "fp16". workers: processes that read pictures.
-    features: folder where frozen features are kept; None: they are not kept.
+    device: of the models. precision: "fp32", "bf16" or "fp16". workers: processes that read
+    pictures. features: folder where frozen features are kept; None: they are not kept.
     """
 
     device: torch.device = torch.device("cpu")
@@ -69,16 +70,16 @@ def autocast(device, precision):
 def frozen_features(clip, items, compute=Compute(), view=None, recipe=None):
     """N items → the frozen CLIP's image features [N, E], fp32, not normalised, in the items' order.
 
-    What is not in the store yet is computed and added; from then on it stays, bit for bit. Computed in
-    another batch it is the same (tested on CPU), so that neither other runs nor an interruption change
-    what is learned. On another device it is the same up to rounding, but a GPU may round the fp32 of
-    its convolutions more coarsely (TF32).
-    view: None for the picture as CLIP sees it in evaluation; 0, 1, 2, ... for random views of it, with
-    `crop_scale` and `flip` of the recipe. A view depends on its number and the picture's path, not on a seed.
-    The lower precisions are meant for GPUs and change a feature by 0.5 % (bf16) and 0.05 % (fp16) of
-    its length (measured: mean over 216 pictures, tiny CLIP, CPU).
-    Raises ValueError for a picture that cannot be read (see `read_picture`), OSError if the disk is
-    full. After an interruption the same call carries on from the last save.
+    What is not in the store yet is computed and added; from then on it stays, bit for bit.
+    Computed in another batch it is the same (tested on CPU), so that neither other runs nor an
+    interruption change what is learned. On another device it is the same up to rounding, but a
+    GPU may round the fp32 of its convolutions more coarsely (TF32). view: None for the picture as
+    CLIP sees it in evaluation; 0, 1, 2, ... for random views of it, with `crop_scale` and `flip`
+    of the recipe. A view depends on its number and the picture's path, not on a seed. The lower
+    precisions are meant for GPUs and change a feature by 0.5 % (bf16) and 0.05 % (fp16) of its
+    length (measured: mean over 216 pictures, tiny CLIP, CPU). Raises ValueError for a picture
+    that cannot be read (see `read_picture`), OSError if the disk is full. After an interruption
+    the same call carries on from the last save.
     """
     views = Views(clip.preprocess, view, recipe)
     store = None
@@ -86,7 +87,10 @@ def frozen_features(clip, items, compute=Compute(), view=None, recipe=None):
         store = store_file(clip, compute, views)
     signatures = [signature(item.path) for item in items]
     known = read_store(store, clip)
-    missing = {s: item.path for s, item in zip(signatures, items) if s not in known}  # each picture once
+    missing = {}  # each picture once
+    for item, key in zip(items, signatures):
+        if key not in known:
+            missing[key] = item.path
     if missing:
         known = known | compute_features(clip, missing, views, store, compute)
     return torch.stack([known[s] for s in signatures]).to(compute.device)  # [N, E]
@@ -114,8 +118,8 @@ def compute_features(clip, missing, views, store, compute):
         if len(new) < len(signatures) and time.monotonic() >= due:
             add_to_store(store, new, clip)
             left = (time.monotonic() - start) / len(new) * (len(signatures) - len(new))
-            print(f"  image features: {len(new):,} of {len(signatures):,} pictures, {left:.0f} s left",
-                  flush=True)
+            done = f"{len(new):,} of {len(signatures):,} pictures"
+            print(f"  image features: {done}, {left:.0f} s left")
             due = time.monotonic() + SAVE_EVERY
     return add_to_store(store, new, clip)
 
@@ -160,10 +164,10 @@ class Pictures(torch.utils.data.Dataset):
 def view_seed(path, view):
     """A picture's path and the number of a view → the seed of its crop and its mirroring.
 
-    Only the last three parts of the path count: no benchmark has fewer below its root, and so the root
-    may lie elsewhere tomorrow.
+    Only the last three parts of the path count: no benchmark has fewer below its root, and so the
+    root may lie elsewhere tomorrow.
 
-    >>> view_seed("/data/eurosat/2750/Forest/Forest_7.jpg", 0) == view_seed("/mnt/2750/Forest/Forest_7.jpg", 0)
+    >>> view_seed("/data/2750/Forest/7.jpg", 0) == view_seed("/mnt/disk/2750/Forest/7.jpg", 0)
     True
     """
     return zlib.crc32(os.fsencode(" ".join([str(view), *Path(path).absolute().parts[-3:]])))
@@ -172,8 +176,8 @@ def view_seed(path, view):
 def store_file(clip, compute, views):
     """The file whose name is a digest of everything but the picture that a feature depends on.
 
-    `str(clip.visual)` lists the tower's layers: two CLIPs of the same weights may differ in their GELU.
-    Pillow decodes and resizes; and who changes the code below shall see what it does.
+    `str(clip.visual)` lists the tower's layers: two CLIPs of the same weights may differ in their
+    GELU. Pillow decodes and resizes; and who changes the code below shall see what it does.
     """
     code = code_digest("model.py", "resnet.py", "preprocess.py")
     parts = [clip.sha256, str(clip.visual), compute.precision, code, PIL.__version__, *views.key()]
@@ -191,7 +195,8 @@ def code_digest(*patterns):
 
 
 def signature(path):
-    """What tells that a picture is still the same: a file's size and time of change, a drawn one's code.
+    """What tells that a picture is still the same: a file's size and time of change, a drawn
+    one's code.
 
     Raises ValueError as `read_picture` does if there is no such file.
     """
@@ -202,12 +207,14 @@ def signature(path):
     except OSError:
         read_picture(path)  # says what is wrong
         raise
-    name = os.fsencode(os.path.abspath(path)).decode(errors="backslashreplace")  # it need not be UTF-8
+    name = os.fsencode(os.path.abspath(path))  # it need not be UTF-8
+    name = name.decode(errors="backslashreplace")
     return f"{name} {file.st_size} {file.st_mtime_ns}"
 
 
 def read_store(store, clip):
-    """A store → {signature: FloatTensor [E]}, empty if there is none, or, with a note, if it is damaged."""
+    """A store → {signature: FloatTensor [E]}, empty if there is none, or, with a note, if it is
+    damaged."""
     if store is None or not store.exists():
         return {}
     try:
@@ -226,9 +233,9 @@ def read_store(store, clip):
 def add_to_store(store, new, clip):
     """Writes the store and what is new in it → {signature: FloatTensor [E]} of both.
 
-    The store is read again, for another process may have added to it. Where both have computed a picture,
-    what was stored stays. If both write in the same moment, the later one wins, and what it did not know
-    of is computed again when it is needed.
+    The store is read again, for another process may have added to it. Where both have computed a
+    picture, what was stored stays. If both write in the same moment, the later one wins, and what
+    it did not know of is computed again when it is needed.
     """
     if store is None:
         return new

@@ -1,4 +1,5 @@
-"""The command line of train.py, eval.py and the scripts in notes/: flags, what they mean, how errors end."""
+"""The command line of train.py, eval.py and the scripts in notes/: flags, what they mean, how
+errors end."""
 
 import argparse
 import ast
@@ -19,9 +20,16 @@ from prompts import METHODS
 from prompts.experiments.distributed import PROCESSES, RANK, join
 from prompts.experiments.features import PRECISIONS, Compute
 
-PROTOCOLS = ("few-shot", "base-to-new", "class-incremental", "cross-dataset", "domain-generalization")
+PROTOCOLS = (
+    "few-shot",
+    "base-to-new",
+    "class-incremental",
+    "cross-dataset",
+    "domain-generalization",
+)
 LEAST = dict(shots=1, epochs=1, batch_size=1, jobs=1, views=0, seed=0, workers=0)
 GROUPS = {"toy": EIGHT, "eleven": ELEVEN}  # names that stand for several data sets
+CANNOT_USE_IT = "this PyTorch cannot use it: give --device cpu."
 TRAIN_DATASETS = "toy-satellite; toy-objects for cross-dataset and domain-generalization"
 
 
@@ -35,46 +43,92 @@ def parse_train_flags(description):
     """
     parser = make_parser(description)
     what = parser.add_argument_group("what to run; several values to a flag run their product")
-    what.add_argument("--method", nargs="+", default=["upt"], metavar="NAME",
-                      help=f"{', '.join(METHODS)} (default: upt)")
-    what.add_argument("--model", nargs="+", default=["tiny"], metavar="NAME",
-                      help="tiny, ViT-B/16, RN50, ... or a path to weights (default: tiny)")
-    what.add_argument("--protocol", default="few-shot", choices=PROTOCOLS,
-                      help="see above (default: few-shot)")
-    what.add_argument("--shots", nargs="+", type=int, default=[16], metavar="N",
-                      help="training pictures per class (default: 16, as the papers' main tables)")
-    what.add_argument("--seed", nargs="+", type=int, default=[1], metavar="N",
-                      help="of sampling, initialisation, crops and order (default: 1; papers: 1 2 3)")
-    what.add_argument("--classes", choices=("all", "base", "new"),
-                      help="to train on (default: the protocol's)")
-    what.add_argument("--hp", nargs="+", default=[], metavar="NAME=VALUE",
-                      help="the method's own options, such as n_ctx=8 class_specific=True: "
-                      "see its file in prompts/")
-    what.add_argument("--jobs", type=int, default=1, metavar="N",
-                      help="processes to share the runs out to (default: 1)")
+    what.add_argument(
+        "--method",
+        nargs="+",
+        default=["upt"],
+        metavar="NAME",
+        help=f"{', '.join(METHODS)} (default: upt)",
+    )
+    what.add_argument(
+        "--model",
+        nargs="+",
+        default=["tiny"],
+        metavar="NAME",
+        help="tiny, ViT-B/16, RN50, ... or a path to weights (default: tiny)",
+    )
+    what.add_argument(
+        "--protocol", default="few-shot", choices=PROTOCOLS, help="see above (default: few-shot)"
+    )
+    what.add_argument(
+        "--shots",
+        nargs="+",
+        type=int,
+        default=[16],
+        metavar="N",
+        help="training pictures per class (default: 16, as the papers' main tables)",
+    )
+    what.add_argument(
+        "--seed",
+        nargs="+",
+        type=int,
+        default=[1],
+        metavar="N",
+        help="of sampling, initialisation, crops and order (default: 1; papers: 1 2 3)",
+    )
+    what.add_argument(
+        "--classes", choices=("all", "base", "new"), help="to train on (default: the protocol's)"
+    )
+    what.add_argument(
+        "--hp",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="the method's own options, such as n_ctx=8 class_specific=True: "
+        "see its file in prompts/",
+    )
+    what.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes to share the runs out to (default: 1)",
+    )
     recipe = parser.add_argument_group(
-        "recipe (default: PAPER in the method's file, TINY for the tiny CLIP)")
+        "recipe (default: PAPER in the method's file, TINY for the tiny CLIP)"
+    )
     recipe.add_argument("--lr", type=float, help="learning rate (the papers: 0.002, CoOp Sec. 3.1)")
-    recipe.add_argument("--epochs", type=int, metavar="N",
-                        help="(CoOp Sec. 3.1: 50 for 1 shot, 100 for 2 and 4, 200 for 8 and 16; "
-                        "CoCoOp Sec. 4: 10)")
-    recipe.add_argument("--batch-size", type=int, metavar="N",
-                        help="(CoOp's code: 32; CoCoOp Sec. 4: 1)")
-    recipe.add_argument("--views", type=int, metavar="N",
-                        help="where the image tower is not prompted: random crops of each picture to "
-                        "compute once and use in turn; 0: fresh ones in every epoch, as the papers "
-                        "(default: 16)")
+    recipe.add_argument(
+        "--epochs",
+        type=int,
+        metavar="N",
+        help="(CoOp Sec. 3.1: 50 for 1 shot, 100 for 2 and 4, 200 for 8 and 16; CoCoOp Sec. 4: 10)",
+    )
+    recipe.add_argument(
+        "--batch-size", type=int, metavar="N", help="(CoOp's code: 32; CoCoOp Sec. 4: 1)"
+    )
+    recipe.add_argument(
+        "--views",
+        type=int,
+        metavar="N",
+        help="where the image tower is not prompted: random crops of each picture to "
+        "compute once and use in turn; 0: fresh ones in every epoch, as the papers "
+        "(default: 16)",
+    )
     add_common_flags(parser, TRAIN_DATASETS)
     flags = parser.parse_args()
     check_numbers(flags)
     flags.method = [nearest(name, METHODS, "method") for name in flags.method]
     flags.options = hyperparameters(flags.hp)
     if flags.jobs > 1 and PROCESSES > 1:
-        raise ValueError("--jobs shares runs out, torchrun the batches of one run: use one of them.")
+        raise ValueError(
+            "--jobs shares runs out, torchrun the batches of one run: use one of them."
+        )
     learned_on = "base" if flags.protocol in ("base-to-new", "class-incremental") else "all"
     if flags.protocol != "few-shot" and flags.classes not in (None, learned_on):
-        raise ValueError(f"--protocol {flags.protocol} trains on {learned_on} classes: "
-                         "leave --classes out.")
+        raise ValueError(
+            f"--protocol {flags.protocol} trains on {learned_on} classes: leave --classes out."
+        )
     flags.classes = flags.classes or learned_on
     if not flags.dataset:
         is_transfer = flags.protocol in ("cross-dataset", "domain-generalization")
@@ -84,36 +138,62 @@ def parse_train_flags(description):
 
 
 def parse_eval_flags(description, tables):
-    """The command line of eval.py, checked; `tables`: their names. Raises ValueError for contradictions."""
+    """The command line of eval.py, checked; `tables`: their names. Raises ValueError for
+    contradictions."""
     parser = make_parser(description)
-    parser.add_argument("prompts", nargs="*", type=Path,
-                        help="prompt files of train.py, or their folders; none: zero-shot CLIP")
-    parser.add_argument("--method", metavar="NAME",
-                        help="(default: the prompt file's, else zero_shot)")
-    parser.add_argument("--hp", nargs="+", default=[], metavar="NAME=VALUE",
-                        help="options, such as templates=ensemble")
-    parser.add_argument("--model", metavar="NAME",
-                        help="tiny, ViT-B/16, ... or a path (default: the prompt's, or tiny)")
-    parser.add_argument("--classes", default="all", choices=("all", "base", "new"),
-                        help="to tell apart: all, the first half or the second half "
-                        "(CoCoOp Sec. 4.1; default: all)")
-    parser.add_argument("--variance", action="store_true",
-                        help="also print Var_v and Var_t (UPT Eqs. 6 to 8)")
+    parser.add_argument(
+        "prompts",
+        nargs="*",
+        type=Path,
+        help="prompt files of train.py, or their folders; none: zero-shot CLIP",
+    )
+    parser.add_argument(
+        "--method", metavar="NAME", help="(default: the prompt file's, else zero_shot)"
+    )
+    parser.add_argument(
+        "--hp",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="options, such as templates=ensemble",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        help="tiny, ViT-B/16, ... or a path (default: the prompt's, or tiny)",
+    )
+    parser.add_argument(
+        "--classes",
+        default="all",
+        choices=("all", "base", "new"),
+        help="to tell apart: all, the first half or the second half "
+        "(CoCoOp Sec. 4.1; default: all)",
+    )
+    parser.add_argument(
+        "--variance", action="store_true", help="also print Var_v and Var_t (UPT Eqs. 6 to 8)"
+    )
     tabled = parser.add_argument_group("tables and plots of results.jsonl")
     tabled.add_argument("--table", metavar="NAME", help=", ".join(tables))
-    tabled.add_argument("--format", default="text", choices=("text", "markdown", "csv"),
-                        help="(default: text)")
-    tabled.add_argument("--plot", nargs=2, metavar=("NAME", "FILE.svg"),
-                        help="few-shot: curves, base-to-new: bars")
-    tabled.add_argument("--shots", nargs="+", type=int, metavar="N", help="(default: all there are)")
+    tabled.add_argument(
+        "--format", default="text", choices=("text", "markdown", "csv"), help="(default: text)"
+    )
+    tabled.add_argument(
+        "--plot", nargs=2, metavar=("NAME", "FILE.svg"), help="few-shot: curves, base-to-new: bars"
+    )
+    tabled.add_argument(
+        "--shots", nargs="+", type=int, metavar="N", help="(default: all there are)"
+    )
     own = parser.add_argument_group("your own pictures")
-    own.add_argument("--images", nargs="+", metavar="PATH",
-                     help="picture files, or folders of them, to classify")
-    own.add_argument("--classnames",
-                     help='with commas between, as in "cat,dog" (default: the prompt\'s)')
+    own.add_argument(
+        "--images", nargs="+", metavar="PATH", help="picture files, or folders of them, to classify"
+    )
+    own.add_argument(
+        "--classnames", help='with commas between, as in "cat,dog" (default: the prompt\'s)'
+    )
     own.add_argument("--json", action="store_true", help="print JSON lines")
-    own.add_argument("--picture", type=Path, metavar="OUT.png",
-                     help="draw the pictures with their probabilities")
+    own.add_argument(
+        "--picture", type=Path, metavar="OUT.png", help="draw the pictures with their probabilities"
+    )
     add_common_flags(parser)
     flags = parser.parse_args()
     check_numbers(flags)
@@ -121,16 +201,20 @@ def parse_eval_flags(description, tables):
         flags.method = nearest(flags.method, METHODS, "method")
     flags.options = hyperparameters(flags.hp)
     if flags.picture and flags.picture.suffix != ".png":
-        raise ValueError(f"--picture writes a PNG: name the file {flags.picture.with_suffix('.png')}.")
+        png = flags.picture.with_suffix(".png")
+        raise ValueError(f"--picture writes a PNG: name the file {png}.")
     if not flags.images and (flags.classnames or flags.json or flags.picture):
-        raise ValueError("--classnames, --json and --picture are for predictions: name the pictures "
-                         "with --images.")
+        raise ValueError(
+            "--classnames, --json and --picture are for predictions: name the pictures "
+            "with --images."
+        )
     move_prompts(flags)
     return flags
 
 
 def move_prompts(flags):
-    """`--dataset NAME PROMPT`: a prompt file that stands behind the data sets goes to the prompts."""
+    """`--dataset NAME PROMPT`: a prompt file that stands behind the data sets goes to the
+    prompts."""
     if not flags.dataset:
         return
     found = [name for name in flags.dataset if is_prompt(name)]
@@ -153,29 +237,65 @@ def add_common_flags(parser, default_dataset=None):
     """The flags that train.py and eval.py share, in three groups."""
     data = parser.add_argument_group("data")
     default = f" (default: {default_dataset})" if default_dataset else ""
-    data.add_argument("--dataset", nargs="+", metavar="NAME",
-                      help="toy-objects, eurosat, ... or a folder of pictures; toy = the eight "
-                      f"miniature sets, eleven = the papers' eleven{default}")
-    data.add_argument("--data-root", metavar="DATA",
-                      help="folder of the real benchmarks, in the layout of CoOp's code")
-    data.add_argument("--template", help='hand-written prompt, "{}" for the class name '
-                      "(default: the data set's, CoOp Table 5)")
-    data.add_argument("--split", default="test", choices=("test", "val"),
-                      help="pictures to evaluate on; val: to choose a recipe by (default: test)")
+    data.add_argument(
+        "--dataset",
+        nargs="+",
+        metavar="NAME",
+        help="toy-objects, eurosat, ... or a folder of pictures; toy = the eight "
+        f"miniature sets, eleven = the papers' eleven{default}",
+    )
+    data.add_argument(
+        "--data-root",
+        metavar="DATA",
+        help="folder of the real benchmarks, in the layout of CoOp's code",
+    )
+    data.add_argument(
+        "--template",
+        help='hand-written prompt, "{}" for the class name '
+        "(default: the data set's, CoOp Table 5)",
+    )
+    data.add_argument(
+        "--split",
+        default="test",
+        choices=("test", "val"),
+        help="pictures to evaluate on; val: to choose a recipe by (default: test)",
+    )
     files = parser.add_argument_group("files")
-    files.add_argument("--out", type=Path, default=Path("runs"),
-                       help="folder of results and prompts (default: runs)")
-    files.add_argument("--features-dir", type=Path, metavar="FOLDER",
-                       help="of frozen image features (default: OUT/features)")
+    files.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs"),
+        help="folder of results and prompts (default: runs)",
+    )
+    files.add_argument(
+        "--features-dir",
+        type=Path,
+        metavar="FOLDER",
+        help="of frozen image features (default: OUT/features)",
+    )
     compute = parser.add_argument_group("computing")
-    compute.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"),
-                         help="(default: auto, a GPU if there is one)")
-    compute.add_argument("--precision", default="fp32", choices=tuple(PRECISIONS),
-                         help="(default: fp32)")
-    compute.add_argument("--gelu", default="auto", choices=("auto", "quick", "exact"),
-                         help="of a lone file of weights, which does not say (default: auto)")
-    compute.add_argument("--workers", type=int, default=0, metavar="N",
-                         help="processes that read pictures (default: 0, none)")
+    compute.add_argument(
+        "--device",
+        default="auto",
+        choices=("auto", "cpu", "cuda", "mps"),
+        help="(default: auto, a GPU if there is one)",
+    )
+    compute.add_argument(
+        "--precision", default="fp32", choices=tuple(PRECISIONS), help="(default: fp32)"
+    )
+    compute.add_argument(
+        "--gelu",
+        default="auto",
+        choices=("auto", "quick", "exact"),
+        help="of a lone file of weights, which does not say (default: auto)",
+    )
+    compute.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="processes that read pictures (default: 0, none)",
+    )
 
 
 def check_numbers(flags):
@@ -184,8 +304,10 @@ def check_numbers(flags):
         given = getattr(flags, name, None)
         for value in given if isinstance(given, list) else [given]:
             if value is not None and not least <= value < 2**63:
-                raise ValueError(f"--{name.replace('_', '-')} must be at least {least}, and less than "
-                                 f"2**63, not {value}.")
+                flag = f"--{name.replace('_', '-')}"
+                raise ValueError(
+                    f"{flag} must be at least {least}, and less than 2**63, not {value}."
+                )
     lr = getattr(flags, "lr", None)
     if lr is not None and not 0 < lr < math.inf:
         raise ValueError(f"--lr must be a positive number, not {lr}.")
@@ -201,7 +323,8 @@ def compute_of(flags):
 
 
 def hyperparameters(pairs):
-    """["n_ctx=8", "depth=deep"] → {"n_ctx": 8, "depth": "deep"}. Raises ValueError without a "="."""
+    """["n_ctx=8", "depth=deep"] → {"n_ctx": 8, "depth": "deep"}. Raises ValueError without a
+    "="."""
     options = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -236,14 +359,14 @@ def expand(names):
 
 
 def choose_device(name):
-    """"auto" → the GPU if there is one. Raises ValueError for a device that is not there."""
+    """ "auto" → the GPU if there is one. Raises ValueError for a device that is not there."""
     if name == "auto":
         apple = torch.backends.mps.is_available()
         name = "cuda" if torch.cuda.is_available() else "mps" if apple else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("There is no CUDA device, or this PyTorch cannot use it: give --device cpu.")
+        raise ValueError(f"There is no CUDA device, or {CANNOT_USE_IT}")
     if name == "mps" and not torch.backends.mps.is_available():
-        raise ValueError("There is no Apple GPU, or this PyTorch cannot use it: give --device cpu.")
+        raise ValueError(f"There is no Apple GPU, or {CANNOT_USE_IT}")
     return torch.device(name)
 
 
@@ -258,8 +381,8 @@ def run_script(main):
     keep_freed_memory()
     warnings.formatwarning = lambda message, *_: f"note: {message}\n"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception: jobs are ended, too
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # a file's name need not be text
+    for stream in (sys.stdout, sys.stderr):  # a file's name need not be text
+        stream.reconfigure(errors="backslashreplace", line_buffering=True)
     try:
         sys.exit(main())
     except (ValueError, OSError) as error:
@@ -267,12 +390,14 @@ def run_script(main):
         print(f"error{process}: {sentence_of(error)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("\nInterrupted. What was finished is kept; the same command carries on.", file=sys.stderr)
+        words = "Interrupted. What was finished is kept; the same command carries on."
+        print(f"\n{words}", file=sys.stderr)
         sys.exit(130)
 
 
 def sentence_of(error):
-    """An error → its message; of one that a worker process of a DataLoader raised, without the traceback."""
+    """An error → its message; of one that a worker process of a DataLoader raised, without the
+    traceback."""
     message = str(error)
     if "Original Traceback" in message:
         message = message.strip().splitlines()[-1].partition("Error: ")[2]

@@ -1,6 +1,6 @@
 """From rows of results.jsonl to the lines of a table or a plot: `collect`.
 
-rows → usable, newest (rows.py) → select → line_of → with_averages → {Line: what was measured}
+    rows → usable, newest (rows.py) → select → line_of → with_averages → {Line: its accuracies}
 """
 
 import json
@@ -12,7 +12,7 @@ from clip_min.recipe import Recipe
 from clip_min.world.benchmarks import EIGHT
 from prompts import FILES, METHODS
 from prompts.experiments import papers
-from prompts.experiments.plan import VIEWS
+VIEWS = 16  # see clip_min.recipe
 from prompts.experiments.rows import newest, usable
 from prompts.experiments.text import printable
 
@@ -24,7 +24,7 @@ PROTOCOLS = {  # name of a table: classes learned on, classes evaluated on
     "domain-generalization": ("all", ["all"]),
 }
 NAMES = tuple(PROTOCOLS)
-# In these, a method learns on one source and is evaluated on it and on other data sets, its targets.
+# In these, a method learns on one source and is evaluated on it and on others, its targets.
 TRANSFER = ("cross-dataset", "domain-generalization")
 ORDER = (*ELEVEN, *SHIFTED["imagenet"], *EIGHT, *SHIFTED["toy-objects"])
 
@@ -43,8 +43,8 @@ class Choice:
 class Line:
     """What one line of a table is about.
 
-    source: what was learned on, in a TRANSFER table, else "". label: the method, and all in which it
-    differs from its recipe. shots: 0 in the few-shot table, where they are columns.
+    source: what was learned on, in a TRANSFER table, else "". label: the method, and all in which
+    it differs from its recipe. shots: 0 in the few-shot table, where they are columns.
     """
 
     model: str
@@ -56,11 +56,12 @@ class Line:
 
 
 def collect(rows, name, **chosen):
-    """The table's lines in its order, averages last → {Line: dict(cells, settings, own_split, codes)}.
+    """The table's lines in its order, averages last → {Line: dict(cells, settings, own_split,
+    codes)}.
 
-    cells: {column: {seed: accuracy}}; a column is a number of shots, the classes "base" and "new", or
-    "accuracy". settings: see `papers.settings_of`. codes: {column: the codes its accuracies come from}.
-    Arguments and errors: see `table`.
+    cells: {column: {seed: accuracy}}; a column is a number of shots, the classes "base" and "new",
+    or "accuracy". settings: see `papers.settings_of`. codes: {column: the codes its accuracies come
+    from}. Arguments and errors: see `table`.
     """
     return lines_of(newest(usable(rows)), name, Choice(**chosen))
 
@@ -91,8 +92,8 @@ def lines_of(counted, name, choice):
 def select(rows, name, choice):
     """The rows of a table → list of (what was learned on, row). Zero-shot CLIP comes last.
 
-    Zero-shot CLIP stands beside what was learned, on the same data sets and, in a TRANSFER table, for
-    each source.
+    Zero-shot CLIP stands beside what was learned, on the same data sets and, in a TRANSFER table,
+    for each source.
     """
     learned = [(row["trained_on"], row) for row in rows if was_learned_for(row, name, choice)]
     if name in TRANSFER:  # a run that was never evaluated on a target has no place there
@@ -129,7 +130,7 @@ def is_zero_shot_for(row, choice):
 
 
 def belongs(row, name, source):
-    """Whether a row stands in the table among what was learned on `source`. Zero-shot CLIP was learned on nothing."""
+    """Whether a row stands in the table beside what was learned on `source`."""
     learned_on, evaluated_on = PROTOCOLS[name]
     shifted = SHIFTED.get(source, ())
     if name == "cross-dataset":
@@ -144,7 +145,7 @@ def belongs(row, name, source):
 
 
 def line_of(row, name, source, clips):
-    """The Line of a row. clips: all CLIPs in the table; two that share a name are told apart by their weights."""
+    """The Line of a row. clips: all in the table, for two of one name get their weights' digits."""
     model = row["model"]
     if len([clip for clip in clips if clip[0] == model]) > 1:
         model += f" {row.get('sha256') or 'unknown':.8}"
@@ -180,7 +181,7 @@ def run_of(row):
 
 
 def place_of(line):
-    """A Line → its place in the order: model, source, data set (the source first), method, options, shots."""
+    """A Line → its place in the order. In a TRANSFER table the source comes before its targets."""
     return (
         line.model,
         place_of_dataset(line.source),
@@ -217,7 +218,7 @@ def nothing_to_show(name, choice):
 
 
 def recipe_of(method, model):
-    """Names of a method and a CLIP → the `Recipe` of its file; None for what is not trained step by step."""
+    """Names of a method and a CLIP → the `Recipe` of its file; None: not trained by steps."""
     file = FILES[method]
     recipe = file.TINY if model == "tiny" else file.PAPER
     return Recipe(**recipe) if isinstance(recipe, dict) else recipe
@@ -257,7 +258,9 @@ def differences(row):
 
 
 def label_of(row):
-    """The method and all that differs from its recipe: "coop", "coop class_specific=True", "upt lr=0.1"."""
+    """The method and all that differs from its recipe: "coop", "coop class_specific=True", "upt
+    lr=0.1".
+    """
     options, training = differences(row)
     return " ".join(
         [row["method"], *(f"{key}={value}" for key, value in (options | training).items())]
@@ -268,19 +271,21 @@ def label_of(row):
 
 
 def remarks_on_rows(counted, name, choice):
-    """What does not count in this table, and why → list of sentences, at most one for each reason."""
+    """What does not count in this table → list of sentences, at most one for each reason."""
     remarks = []
     outdated = [row for row in counted.outdated if concerns(row, name, choice)]
     if outdated:
         last = outdated[-1]
         remarks.append(
-            f"{of_number(len(outdated), 'older row')} left out, because the pictures, class names or templates "
-            f"have changed since (last: {printable(label_of(last))} on {printable(last['dataset'])})."
+            f"{of_number(len(outdated), 'older row')} left out, because the pictures, class names "
+            f"or templates have changed since (last: {printable(label_of(last))} on "
+            f"{printable(last['dataset'])})."
         )
     failed = [row for row in counted.failed if concerns(row, name, choice)]
     if failed:
         last = failed[-1]
-        where = f"{label_of(last)} on {last['dataset']}, {last.get('shots')} shots, seed {last.get('seed')}"
+        where = f"{label_of(last)} on {last['dataset']}, "
+        where += f"{last.get('shots')} shots, seed {last.get('seed')}"
         remarks.append(
             f"{of_number(len(failed), 'run')} that diverged left out (last: {printable(where)}: "
             f"{printable(last['failed'])})."
@@ -310,10 +315,11 @@ def of_number(number, noun):
 
 
 def with_averages(lines):
-    """After each model's (and source's) lines, those of their average over the data sets, or over the targets.
+    """After each model's (and source's) lines, those of their average over the data sets, or over
+    the targets.
 
-    Miniature and real data sets have averages of their own. They are taken seed by seed, over the seeds
-    that every data set has, for methods that have every data set.
+    Miniature and real data sets have averages of their own. They are taken seed by seed, over the
+    seeds that every data set has, for methods that have every data set.
     """
     blocks = {}
     for line in lines:
@@ -357,7 +363,9 @@ def average_of(parts, datasets):
                 seed: statistics.mean(run[seed] for run in runs) for seed in sorted(seeds)
             }
     settings = {part["settings"] for part in parts}
-    is_of_the_papers = set(datasets) <= {*ELEVEN, *SHIFTED["imagenet"]}
-    agreed = settings.pop() if len(settings) == 1 and is_of_the_papers else papers.NOT_COMPARABLE
+    if not set(datasets) <= {*ELEVEN, *SHIFTED["imagenet"]}:
+        agreed = papers.OTHER_DATA_SETS
+    else:
+        agreed = settings.pop() if len(settings) == 1 else papers.UNLIKE
     own_split = any(part["own_split"] for part in parts)
     return {"cells": cells, "codes": codes, "settings": agreed, "own_split": own_split}

@@ -1,12 +1,13 @@
 """The papers' own figures (papers.csv), and which of our runs they may stand beside.
 
-A figure is shown only where CLIP, data set, shots, method, its options and its training are the paper's own.
+A figure is shown only where CLIP, data set, shots, method, its options and its training are the
+paper's own.
 
     paper,version,table,backbone,setting,method,dataset,metric,value          a line of papers.csv
 
-`version` is the arXiv number of the text that was read. CoOp's is the preprint of September 2021, whose
-figures come from an earlier pipeline than those of CoCoOp and UPT: see `VERSIONS`. `table` is "text 3.1" for
-a figure that Section 3.1 states in a sentence.
+`version` is the arXiv number of the text that was read. CoOp's is the preprint of September 2021,
+whose figures come from an earlier pipeline than those of CoCoOp and UPT: see `VERSIONS`. `table` is
+"text 3.1" for a figure that Section 3.1 states in a sentence.
 """
 
 import csv
@@ -52,9 +53,9 @@ COOP = {  # what a paper's tables call just CoOp
     "UPT": "CoOp M=4 init 'a photo of a'",  # Table 1 repeats CoCoOp's; Table 2: M = 4 (Appendix B)
 }
 VERSIONS = {  # how a source is called in a table: what a reader must know about it
-    "CoOp v1": "CoOp v1: the preprint of September 2021. Its pictures were squashed to a square and cut by random "
-    "translation, and its models were chosen by validation pictures; CoCoOp measured zero-shot CLIP again with the "
-    "later pipeline, which this project follows.",
+    "CoOp v1": "CoOp v1: the preprint of September 2021. Its pictures were squashed to a square "
+    "and cut by random translation, and its models were chosen by validation pictures; CoCoOp "
+    "measured zero-shot CLIP again with the later pipeline, which this project follows.",
 }
 
 
@@ -62,14 +63,16 @@ VERSIONS = {  # how a source is called in a table: what a reader must know about
 class Settings:
     """How one of our runs was set. options: those that are not the method's defaults, as JSON.
 
-    other: what differs from every paper, "template" or "training"; "": nothing does.
+    other: what differs from every paper, such as "template" or "training"; "": nothing does.
     """
 
     options: str
     other: str = ""
 
 
-NOT_COMPARABLE = Settings("", "")  # an average over data sets whose runs differ
+# Of an average: over other data sets than the papers', and over runs that were not set alike.
+OTHER_DATA_SETS = Settings("", "data sets")
+UNLIKE = Settings("", "settings")
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,8 @@ class Asked:
 def settings_of(row, changed):
     """A row and the keys of it that differ from its recipe → `Settings`.
 
-    Views and precision are how this project computes, and do not count. A template is read by zero-shot
-    CLIP and VPT only; VPT's in UPT is the same for all data sets.
+    Views and precision are how this project computes, and do not count. A template is read by
+    zero-shot CLIP and VPT only; VPT's in UPT is the same for all data sets.
     """
     changed = set(changed) - {"views", "precision", "template"}
     method, template = row["method"], row.get("template")
@@ -141,7 +144,9 @@ def figures():
 
 
 def source_of(row):
-    """A line of papers.csv → how a table names it: "UPT T2"; of two tables the first, the main paper's."""
+    """A line of papers.csv → how a table names it: "UPT T2"; of two tables the first, the main
+    paper's.
+    """
     paper = f"{row['paper']} v1" if row["version"].endswith("v1") else row["paper"]
     return f"{paper} T{row['table'].split()[0]}"
 
@@ -162,7 +167,8 @@ def figure(asked):
 
 
 def why_none(asked):
-    """Why a figure is missing although a paper has one of this method on this data set; "" if none has.
+    """Why a figure is missing although a paper has one of this method on this data set; "" if none
+    has.
 
     >>> why_none(Asked("class-incremental", "RN50", "cocoop", Settings("{}"), "average of 11"))
     'ViT-B/16 only'
@@ -182,5 +188,7 @@ def why_none(asked):
 
 
 def plain(name):
-    """A data set's name, here or in a paper → what both share: "imagenet_a", "ImageNet-A" → "imageneta"."""
+    """A data set's name, here or in a paper → what both share: "imagenet_a", "ImageNet-A" →
+    "imageneta".
+    """
     return name.lower().replace("_", "").replace("-", "")

@@ -1,10 +1,10 @@
-"""The papers' two kinds of pictures, as SVG text, from results.jsonl: `python eval.py --plot NAME FILE.svg`.
+"""The papers' two kinds of plots, as SVG text: `python eval.py --plot NAME FILE.svg`.
 
     rows → lines (lines.py) → panels: {title: {label: cells}} → curves or bars → SVG text
 
-few-shot: accuracy against the number of shots (CoOp Fig. 3, UPT Fig. 4). base-to-new: bars for the base
-classes, the new ones and their harmonic mean H (the figures of CoCoOp's Table 1). A panel for the average
-and one for each data set, all with the same range of accuracies, and one legend.
+few-shot: accuracy against the number of shots (CoOp Fig. 3, UPT Fig. 4). base-to-new: bars for the
+base classes, the new ones and their harmonic mean H (the figures of CoCoOp's Table 1). A panel for
+the average and one for each data set, all with the same range of accuracies, and one legend.
 """
 
 import functools
@@ -51,7 +51,7 @@ STAR = [
 
 @dataclass(frozen=True)
 class Style:
-    """How one label of the legend is drawn. Zero-shot CLIP is a dashed line, a learned method a solid one."""
+    """How one label of the legend is drawn: zero-shot CLIP dashed, a learned method solid."""
 
     colour: str
     is_zero_shot: bool
@@ -63,9 +63,11 @@ class Style:
 
 
 def draw(rows, name, **chosen):
-    """Rows of results.jsonl, "few-shot" or "base-to-new", and the fields of `lines.Choice` → SVG text.
+    """Rows of results.jsonl, "few-shot" or "base-to-new", and the fields of `lines.Choice` → SVG
+    text.
 
-    Raises ValueError for another name, and if there is nothing to draw, with the command that changes it.
+    Raises ValueError for another name, and if there is nothing to draw, with the command that
+    changes it.
     """
     if name not in NAMES:
         raise ValueError(f"There is no plot {name!r}: choose {' or '.join(NAMES)}.")
@@ -106,7 +108,7 @@ def svg(panels, legend, width):
 
 
 def legend(styles, width, top):
-    """{label: Style} → its elements below `top`, in as many columns as fit, its width, and where it ends."""
+    """{label: Style} → elements below `top`, in as many columns as fit, their width and end."""
     column = max(len(printable(label)) for label in styles) * LETTER + 40
     columns = max(1, (width - LEFT) // column)
     entries = []
@@ -120,7 +122,9 @@ def legend(styles, width, top):
 
 
 def with_curves(lines):
-    """Lines without those of labels that have one number of shots only, if any label has more. Zero-shot stays."""
+    """Lines without those of labels that have one number of shots only, if any label has more.
+    Zero-shot stays.
+    """
     shots = {}
     for line, found in lines.items():
         shots.setdefault(line_name(lines, line), set()).update(found["cells"])
@@ -143,7 +147,7 @@ def panels_of(lines):
 
 
 def styles_of(lines):
-    """Lines → {label: Style}, in the order of the legend. The first zero-shot CLIP is black, others are grey."""
+    """Lines → {label: Style}, in the order of the legend."""
     styles, learners = {}, 0
     order = sorted(
         lines, key=lambda line: (list(METHODS).index(line.method), line.label, line.shots)
@@ -161,7 +165,7 @@ def styles_of(lines):
 
 
 def line_name(lines, line):
-    """A line's label in the legend: with the model and the number of shots where the picture has several."""
+    """A line's label in the legend, with model and shots where the picture has several."""
     several_models = len({other.model for other in lines}) > 1
     several_shots = len({other.shots for other in lines if other.method != "zero_shot"}) > 1
     name = line.label.replace("zero_shot", "zero-shot").replace("linear_probe", "linear probe")
@@ -192,7 +196,7 @@ def curves(cells, styles, ticks):
 
 
 def curve(points, colour):
-    """[(x, y of the mean, y of mean - deviation, y of mean + deviation)] → a line with dots and whiskers."""
+    """[(x, y of the mean, y of mean - std, y of mean + std)] → a line with dots and whiskers."""
     path = joined([(x, y) for x, y, _, _ in points])
     parts = [f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>']
     for x, y, low, high in points:
@@ -203,7 +207,7 @@ def curve(points, colour):
 
 
 def places_of(shots):
-    """Numbers of shots → {number: x}, spaced by their logarithm; zero-shot CLIP stands one step before the fewest."""
+    """Numbers of shots → {number: x}, by their logarithm; 0 stands one step before the fewest."""
     steps = {n: math.log2(n) for n in shots if n}
     if 0 in shots:
         steps[0] = min(steps.values(), default=0) - 1
@@ -240,11 +244,12 @@ def bars(cells, styles, ticks):
 
 
 def bar(place, levels, bottom, colour):
-    """place: left end and width. levels: y of the mean, and of the mean minus and plus the deviation."""
+    """place: left end and width. levels: y of the mean, of mean - std and of mean + std."""
     left, width = place
     top, low, high = levels
     parts = [
-        f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{bottom - top:.1f}" fill="{colour}"/>'
+        f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{bottom - top:.1f}" '
+        f'fill="{colour}"/>'
     ]
     if low != high:
         middle = left + width / 2
@@ -253,7 +258,8 @@ def bar(place, levels, bottom, colour):
 
 
 def value_of(by_classes, group):
-    """{"base" or "new": {seed: accuracy}} and "base", "new" or "H" → mean, mean - deviation, mean + deviation.
+    """{"base" or "new": {seed: accuracy}} and "base", "new" or "H" → mean, mean - deviation, mean +
+    deviation.
 
     None if it was not measured. H has no deviation: it is that of the means.
     """
@@ -301,7 +307,9 @@ def y_of(accuracy, ticks):
 
 
 def axis(ticks):
-    """Grey lines at the ticks, with their numbers at the left and the name of the axis above them."""
+    """Grey lines at the ticks, with their numbers at the left and the name of the axis above
+    them.
+    """
     parts = [text(LEFT - 30, TOP - 10, "accuracy, %")]
     for tick in ticks:
         y = y_of(tick, ticks)

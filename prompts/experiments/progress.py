@@ -1,4 +1,5 @@
-"""What a run says while it learns, and what an interrupted one goes on from: `progress.pt` in its folder."""
+"""What a run says while it learns, and what an interrupted one goes on from: `progress.pt` in its
+folder."""
 
 import sys
 import time
@@ -30,7 +31,8 @@ class Progress:
         return self.before + time.monotonic() - self.started
 
     def restore(self, parts):
-        """Load the state of each part (method's parameters, optimiser, ...) → losses so far, [] at the start.
+        """Load the state of each part (method's parameters, optimiser, ...) → losses so far, []
+        at the start.
 
         parts: {name: tensor or object with load_state_dict}.
         """
@@ -49,7 +51,8 @@ class Progress:
         return list(state["losses"])
 
     def save(self, parts, losses):
-        """Keep the state after the last finished epoch, if the last save was SAVE_EVERY seconds ago."""
+        """Keep the state after the last finished epoch, if the last save was SAVE_EVERY seconds
+        ago."""
         if self.path is None or RANK or time.monotonic() - self.saved < SAVE_EVERY:
             return
         states = {}
@@ -66,7 +69,7 @@ class Progress:
             return
         done = epoch + 1 - self.first_epoch
         left = (time.monotonic() - self.started) / done * (epochs - epoch - 1)
-        print(f"  epoch {epoch + 1:3}/{epochs}  {words}  {left:4.0f} s left", flush=True)
+        print(f"  epoch {epoch + 1:3}/{epochs}  {words}  {left:4.0f} s left")
 
     def finish(self):
         """Remove progress.pt: the prompt file has taken its place."""
@@ -75,7 +78,8 @@ class Progress:
 
 
 def load_parts(parts, states):
-    """Give each part its saved state: the tensors last, so that a damaged file changes none of them."""
+    """Give each part its saved state: the tensors last, so that a damaged file changes none of
+    them."""
     tensors = {name: part for name, part in parts.items() if isinstance(part, torch.Tensor)}
     for name, tensor in tensors.items():
         if states[name].shape != tensor.shape:
@@ -90,28 +94,29 @@ def load_parts(parts, states):
 class Countdown:
     """Says which run of a sweep is next, and about how long the rest will take."""
 
-    def __init__(self, runs):
+    def __init__(self, runs, results):
+        self.results = results
         self.learners = [run for run in runs if run.learns]
         self.first, self.started = None, time.monotonic()
 
-    def announce(self, run, missing, results):
+    def announce(self, run, missing):
         """Print what is known of a run already, and, if something is missing, that it begins."""
         if not run.learns:
             return
         for target, row in run.rows:
-            found = results.find(row)
+            found = self.results.find(row)
             if found and "failed" in found:
-                print(f"{run.title}: failed before ({found['failed']})", flush=True)
+                print(f"{run.title}: failed before ({found['failed']})")
             elif found:
-                print(f"{run.title}: {found['accuracy']:.2f} % on {target.name}, {row['classes']} classes "
-                      f"(already in {results.path})", flush=True)
+                where = f"{target.name}, {row['classes']} classes (already in {self.results.path})"
+                print(f"{run.title}: {found['accuracy']:.2f} % on {where}")
         if missing:
-            why = results.why_new(missing[0][1])
+            why = self.results.why_new(missing[0][1])
             again = f", again because {why}" if why else ""
-            print(f"{run.title}{self.place(run)}{again}", flush=True)
+            print(f"{run.title}{self.place(run)}{again}")
 
     def place(self, run):
-        """" (run 23 of 216, about 12 min left)", or nothing if there is one run."""
+        """ " (run 23 of 216, about 12 min left)", or nothing if there is one run."""
         number, total = self.learners.index(run), len(self.learners)
         if total == 1:
             return ""

@@ -1,10 +1,10 @@
 """Which rows of results.jsonl count.
 
-    read_rows → one entry for each line → usable → newest → the rows that tables and plots are made of
+    read_rows → one entry for each line → usable → newest → the rows of tables and plots
 
-train.py and eval.py add one row for each evaluation and never change an older one. So a row may be odd
-(written by hand, by another version, cut short by a full disk), or stale: the code or the pictures have
-changed since. Neither may become a figure in a table.
+train.py and eval.py add one row for each evaluation and never change an older one. So a row may be
+odd (written by hand, by another version, cut short by a full disk), or stale: the code or the
+pictures have changed since. Neither may become a figure in a table.
 """
 
 import json
@@ -37,7 +37,7 @@ WORDS_OR_NOTHING = ("trained_on", "trained_classes")
 
 @dataclass
 class Counted:
-    """What `newest` gives: rows that count; rows of other pictures than the last; rows of runs that diverged."""
+    """What `newest` gives: rows that count, and those of older pictures and of diverged runs."""
 
     rows: list
     outdated: list
@@ -47,7 +47,8 @@ class Counted:
 def read_rows(path):
     """results.jsonl, a Path → a list with one entry for each line; [] without a file.
 
-    A line that is not JSON is kept as text, so that the place in the list is the number of the line.
+    A line that is not JSON is kept as text, so that the place in the list is the number of the
+    line.
     """
     lines = path.read_bytes().splitlines() if path.exists() else []
     return [parsed(line.decode("utf-8", errors="replace").strip()) for line in lines]
@@ -62,12 +63,11 @@ def parsed(line):
 
 
 def usable(rows):
-    """The entries that are rows of an evaluation or of a run that diverged → a list of dicts, in order.
+    """The entries that are rows of an evaluation or of a run that diverged → a list of dicts, in
+    order.
 
-    What is skipped is counted in one warning, with the numbers of the lines. Empty lines are skipped without it.
-
-    >>> usable(["", dict(failed="The loss is not finite.")])
-    []
+    What is skipped is counted in one warning, with the numbers of the lines. Empty lines are
+    skipped without it.
     """
     good, skipped = [], []
     for number, row in enumerate(rows, start=1):
@@ -126,10 +126,12 @@ def is_percentage(value):
 
 
 def newest(rows):
-    """Usable rows → `Counted`. None of its three lists holds an older row of a run that was repeated.
+    """Usable rows → `Counted`. None of its three lists holds an older row of a run that was
+    repeated.
 
-    Of rows that differ only in their `OUTCOME`, the last one counts. A row whose pictures are not those of the
-    last row on the same data set (same template, classes and split) is outdated: it was measured on something else.
+    Of rows that differ only in their `OUTCOME`, the last one counts. A row whose pictures are not
+    those of the last row on the same data set (same template, classes and split) is outdated: it
+    was measured on something else.
     """
     latest = {identity(row): row for row in rows}
     pictures = {evaluated_on(row): row.get("pictures") for row in rows}  # of the last row of each

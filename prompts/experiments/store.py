@@ -1,9 +1,9 @@
 """Prompt files, and the rows of results.jsonl.
 
-A run is told by its setting: method, options, CLIP, what it was trained on, shots, seed, recipe and code.
-What it learned lies in a prompt file. Each evaluation of it is one row of results.jsonl: the setting, with
-`dataset` and `classes` for what it was evaluated on, `trained_on` and `trained_classes` for what it was
-trained on.
+A run is told by its setting: method, options, CLIP, what it was trained on, shots, seed, recipe
+and code. What it learned lies in a prompt file. Each evaluation of it is one row of
+results.jsonl: the setting, with `dataset` and `classes` for what it was evaluated on,
+`trained_on` and `trained_classes` for what it was trained on.
 
 A number is never stale. Three keys of a row change whenever what they stand for changes:
 
@@ -34,8 +34,17 @@ from prompts.experiments.flags import nearest
 
 ROOT = Path(__file__).parents[2]
 IDENTITY_OF_INPUTS = ("code", "trained_pictures", "pictures")
-PROMPT_KEYS = {"method", "options", "learned", "model", "sha256", "dataset", "classes", "classnames",
-               "text_template"}
+PROMPT_KEYS = {
+    "method",
+    "options",
+    "learned",
+    "model",
+    "sha256",
+    "dataset",
+    "classes",
+    "classnames",
+    "text_template",
+}
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 NOT_IN_ROWS = ("learned", "classnames", "text_template", "losses", "seconds", "version")
 
@@ -53,7 +62,7 @@ def make_method(name, clip, dataset, options):
             has = f"its options are {', '.join(own)}" if own else "it has none"
             raise ValueError(f"{name} does not have the option {option!r}: {has}.")
     if name == "zero_shot" and options.get("templates") == "ensemble" and is_imagenet(dataset.name):
-        options = {**options, "templates": "seven"}  # CLIP's authors did not choose its own template
+        options = {**options, "templates": "seven"}  # its own is not of CLIP's authors' choice
     return build(clip, dataset.classnames, dataset.templates[0], **options)
 
 
@@ -100,7 +109,8 @@ def saved_prompt(run):
 
 
 def load_prompt(path):
-    """A prompt file written by train.py, or the folder of one → its dict. Raises ValueError otherwise."""
+    """A prompt file written by train.py, or the folder of one → its dict. Raises ValueError
+    otherwise."""
     path = Path(path)
     if path.is_dir():
         path = path / "prompt.pt"
@@ -116,22 +126,24 @@ def load_prompt(path):
 def well_formed(prompt):
     """Whether the parts of a prompt file have the types that train.py writes."""
     learned, names = prompt["learned"], prompt["classnames"]
-    tensors = isinstance(learned, dict) and all(isinstance(x, torch.Tensor) for x in learned.values())
-    words = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    texts = isinstance(prompt["sha256"], str) and isinstance(prompt["text_template"], str)
-    return tensors and words and texts and isinstance(prompt["options"], dict)
+    if not (isinstance(learned, dict) and isinstance(names, list)):
+        return False
+    texts = [*names, prompt["sha256"], prompt["text_template"], prompt["model"]]
+    tensors = all(isinstance(x, torch.Tensor) for x in learned.values())
+    return tensors and all(isinstance(text, str) for text in texts)
 
 
 def build_method(prompt, clip, dataset):
     """A loaded prompt → its method on the data set's classes.
 
-    Raises ValueError if CLIP is another one, or if what was learned belongs to its own classes only.
+    Raises ValueError if CLIP is another one, or if what was learned belongs to its own classes
+    only.
     """
     if prompt["sha256"] != clip.sha256:
         raise ValueError(
-            f"The prompt was learned on {prompt['model']} (SHA-256 {prompt['sha256'][:12]}...), but "
-            f"{clip.name} has other weights ({clip.sha256[:12]}...): give --model the CLIP that it was "
-            "learned on."
+            f"The prompt was learned on {prompt['model']} (SHA-256 {prompt['sha256'][:12]}...), "
+            f"but {clip.name} has other weights ({clip.sha256[:12]}...): give --model the CLIP "
+            "that it was learned on."
         )
     learned_on = dataclasses.replace(dataset, classnames=prompt["classnames"])
     method = make_method(prompt["method"], clip, learned_on, prompt["options"])
@@ -141,12 +153,27 @@ def build_method(prompt, clip, dataset):
     return method
 
 
+def method_of(prompt, clip, dataset, flags):
+    """A prompt's method on a Dataset's classes; without one (None), the method of the flags.
+
+    Raises ValueError if that has to be learned first.
+    """
+    if prompt:
+        return build_method(prompt, clip, dataset)
+    name = flags.method or "zero_shot"
+    method = make_method(name, clip, dataset, flags.options)
+    if count_parameters(method):
+        raise ValueError(f"{name} has to be learned first: give its prompt file.")
+    return method
+
+
 def load_learned(method, prompt):
     """Put a prompt file's tensors into its method. Raises ValueError if they do not fit."""
     parameters = learned_parameters(method)
     shapes = {name: p.shape for name, p in parameters.items()}
     if shapes != {name: tensor.shape for name, tensor in prompt["learned"].items()}:
-        raise ValueError(f"The prompt file's tensors are not those of {prompt['method']} with these options.")
+        name = prompt["method"]
+        raise ValueError(f"The prompt file's tensors are not those of {name} with these options.")
     if not all(tensor.isfinite().all() for tensor in prompt["learned"].values()):
         raise ValueError("The prompt file holds numbers that are not finite: learn it again.")
     with torch.no_grad():
@@ -169,13 +196,17 @@ def code_of(name):
     """A method's name → {file: 8 hexadecimal digits} of the code that its results depend on."""
     file = Path(FILES[name].__file__)
     package = sorted(Path(clip_min.__file__).parent.glob("*.py"))
-    return {file.name: digest_of_code(file), "train.py": digest_of_code(ROOT / "train.py"),
-            "clip_min": digest_of_code(*package)}
+    return {
+        file.name: digest_of_code(file),
+        "train.py": digest_of_code(ROOT / "train.py"),
+        "clip_min": digest_of_code(*package),
+    }
 
 
 @functools.cache
 def digest_of_code(*files):
-    """Python files → 8 hexadecimal digits that change with their code, not with comments or docstrings."""
+    """Python files → 8 hexadecimal digits that change with their code, not with comments or
+    docstrings."""
     digest = hashlib.sha256()
     for file in files:
         tree = ast.parse(file.read_bytes())
@@ -187,7 +218,8 @@ def digest_of_code(*files):
 
 
 def why_new(old, new):
-    """Two settings or rows → why the new one is not the old one, in words; "" if they are the same."""
+    """Two settings or rows → why the new one is not the old one, in words; "" if they are the
+    same."""
     reasons = []
     old_code, new_code = old.get("code") or {}, new["code"]
     changed = [file for file in new_code if old_code.get(file) != new_code[file]]
@@ -228,7 +260,8 @@ class Results:
         self.path, self.rows, self.read_bytes = path, [], 0
 
     def refresh(self):
-        """Read the lines that were added since the last time; lines that are not rows are left out."""
+        """Read the lines that were added since the last time; lines that are not rows are left
+        out."""
         if not self.path.exists():
             return
         with open(self.path, "rb") as file:

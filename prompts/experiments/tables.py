@@ -49,17 +49,21 @@ OWN_SPLIT = "own split"
 
 
 def report(rows, name, format="text", **chosen):
-    """Rows of results.jsonl → the table of this name as "text", "markdown" or "csv". See `table`."""
+    """Rows of results.jsonl → the table of this name as "text", "markdown" or "csv". See
+    `table`.
+    """
     writers = {"text": as_text, "markdown": as_markdown, "csv": as_csv}
     return writers[format](*table(rows, name, **chosen))
 
 
 def table(rows, name, **chosen):
-    """Rows of results.jsonl and one of NAMES → header, a list of str, and body, a list of lists of str.
+    """Rows of results.jsonl and one of NAMES → header, a list of str, and body, a list of lists of
+    str.
 
-    chosen: the fields of `Choice`. A cell of accuracies is "57.2 ± 0.4", mean and standard deviation over
-    the seeds, in per cent, or "57.2" for one seed. A row of one cell is a remark below the table.
-    Raises ValueError for another name, and if there is nothing to show, with the command that changes it.
+    chosen: the fields of `Choice`. A cell of accuracies is "57.2 ± 0.4", mean and standard
+    deviation over the seeds, in per cent, or "57.2" for one seed. A row of one cell is a remark
+    below the table. Raises ValueError for another name, and if there is nothing to show, with the
+    command that changes it.
     """
     counted, choice = newest(usable(rows)), Choice(**chosen)
     lines = lines_of(counted, name, choice)
@@ -118,7 +122,8 @@ def number_of_seeds(cells):
 
 
 def spread(values):
-    """Accuracies → "75.5 ± 0.5", mean and standard deviation (ddof 0); a single one without a deviation.
+    """Accuracies → "75.5 ± 0.5", mean and standard deviation (ddof 0); a single one without a
+    deviation.
 
     >>> spread([75.0, 76.0])
     '75.5 ± 0.5'
@@ -129,7 +134,9 @@ def spread(values):
 
 
 def harmonic_mean(cells):
-    """H = 2 b n / (b + n) of the means b and n over the seeds (CoCoOp, Table 1), or None if one of them is missing."""
+    """H = 2 b n / (b + n) of the means b and n over the seeds (CoCoOp, Table 1), or None if one of
+    them is missing.
+    """
     if not {"base", "new"} <= cells.keys():
         return None
     b, n = (statistics.mean(cells[classes].values()) for classes in ("base", "new"))
@@ -137,7 +144,7 @@ def harmonic_mean(cells):
 
 
 def paper_cell(name, line, found):
-    """The papers' figures for a line of the table, or why there are none; "" where they report none."""
+    """The papers' figures for a line of the table, or why there are none of this method."""
     if found["own_split"]:
         return OWN_SPLIT
     if line.source not in ("", "imagenet"):
@@ -163,8 +170,8 @@ def remarks_on_lines(lines):
     if mixed:
         first = printable(f"{mixed[0].label} on {mixed[0].dataset}")
         remarks.append(
-            f"In {of_number(len(mixed), 'line')} the code was changed between two seeds (first: {first}): "
-            "run all seeds again."
+            f"In {of_number(len(mixed), 'line')} the code was changed between two seeds "
+            f"(first: {first}): run all seeds again."
         )
     return remarks
 
@@ -194,7 +201,9 @@ def as_markdown(header, body):
 
 
 def as_csv(header, body):
-    """A table for a program: mean and deviation in columns of their own ("16 shots", "16 shots std"), no remarks."""
+    """A table for a program: mean and deviation in columns of their own ("16 shots", "16 shots
+    std"), no remarks.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     has_deviation = [name not in WITHOUT_DEVIATION for name in header]

@@ -1,18 +1,19 @@
 """How much pictures vary within a class, and class names between classes.
 
-Zang et al., "Unified Vision and Language Prompt Learning", arXiv:2210.07225, Appendix A, Eqs. (6) to
-(8) and Fig. 1(d, e): text prompts gain little where the first is high, visual prompts where the
+Zang et al., "Unified Vision and Language Prompt Learning", arXiv:2210.07225, Appendix A, Eqs. (6)
+to (8) and Fig. 1(d, e): text prompts gain little where the first is high, visual prompts where the
 second is low. `python eval.py --dataset toy --variance` prints both.
 
-The paper leaves open whether features are normalised and how a squared vector becomes a number. Here
-features have length 1, as in the classifier of Eq. (1), and squares are summed over the E numbers.
+The paper leaves open whether features are normalised and how a squared vector becomes a number.
+Here features have length 1, as in the classifier of Eq. (1), and squares are summed over the E
+numbers.
 """
 
 import torch.nn.functional as F
 
 
 def intra_class_variance(image_features, labels):
-    """image_features [N, E], labels [N] → Var_v, the mean over classes of the spread within a class."""
+    """image_features [N, E], labels [N] → Var_v, the mean of the spreads within the classes."""
     z = F.normalize(image_features, dim=-1)
     classes = labels.unique()
     total = 0.0

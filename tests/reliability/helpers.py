@@ -1,4 +1,5 @@
-"""What the tests of the scripts share: to call them in this process, and to read what they leave."""
+"""What the tests of the scripts share: to call them in this process, and to read what they
+leave."""
 
 import json
 import sys
@@ -31,7 +32,7 @@ def call(script, *arguments):
     try:
         command_line.run_script(script.main)
     except SystemExit as exit:
-        return exit.code
+        return exit.code or 0
     finally:
         sys.argv = argv
     return 0
@@ -68,7 +69,8 @@ def same_prompts(one, other):
 
 
 def make_row(method="coop", dataset="toy-objects", accuracy=50.0, seed=1, shots=16, model="tiny", **changes):
-    """A row as train.py writes it, with the method's recipe, learned and evaluated on all classes of one data set."""
+    """A row as train.py writes it, with the method's recipe, learned and evaluated on all classes
+    of one data set."""
     recipe = FILES[method].TINY if model == "tiny" else FILES[method].PAPER
     row = dict(method=method, options={}, model=model, sha256="a1", dataset=dataset, classes="all", shots=shots)
     row |= dict(seed=seed, precision="fp32", split="test", accuracy=accuracy)

@@ -1,4 +1,5 @@
-"""Frozen image features: the ones that CLIP gives, computed once, never mixed up, and safe on disk."""
+"""Frozen image features: the ones that CLIP gives, computed once, never mixed up, and safe on
+disk."""
 
 import copy
 import errno
@@ -59,7 +60,8 @@ def folder(tmp_path):
 
 @pytest.fixture
 def computed(clip, monkeypatch):
-    """The number of pictures in each batch that CLIP has been given so far, without those that only fill it."""
+    """The number of pictures in each batch that CLIP has been given so far, without those that
+    only fill it."""
     counts, encode_image = [], clip.encode_image
 
     def count(images):
@@ -331,7 +333,8 @@ def test_what_takes_little_time_prints_nothing_and_writes_once(clip, items, fold
 
 
 def test_two_processes_that_write_the_same_store_keep_both_ones_pictures(clip, items, folder, computed, monkeypatch):
-    """Another process computes pictures 2 to 4 while this one computes 0 to 2: its row of 2 came first and stays."""
+    """Another process computes pictures 2 to 4 while this one computes 0 to 2: its row of 2 came
+    first and stays."""
     encode_image, others = clip.encode_image, []
 
     def encode_otherwise(images):

@@ -16,7 +16,7 @@ import eval as eval_script
 import train as train_script
 from clip_min.data import load_dataset, SHIFTED
 from clip_min.world import benchmarks
-from prompts.experiments import plan as sweep
+from prompts.experiments import plan, runs
 from tests.reliability.helpers import ROOT, call, few_pictures, prompts, refusal, rows, same_prompts, train  # noqa: F401
 
 IDENTIFIES = ("method", "dataset", "classes", "trained_on", "trained_classes", "shots", "seed", "split")
@@ -71,7 +71,8 @@ def test_a_prompt_goes_from_the_source_to_all_targets(tmp_path, no_work, protoco
 
 
 def test_a_prompt_learned_on_imagenet_is_asked_for_the_shifted_sets_own_classes(tmp_path, monkeypatch, capsys):
-    """CoOp, Sec. 3.2: ImageNet-A and -R are scored among their own classes. What is not on disk is left out."""
+    """CoOp, Sec. 3.2: ImageNet-A and -R are scored among their own classes. What is not on disk
+    is left out."""
     names = dict(n01="cat", n02="dog", n03="fish", n04="bird")
     (tmp_path / "imagenet").mkdir()
     (tmp_path / "imagenet" / "classnames.txt").write_text("".join(f"{k} {v}\n" for k, v in names.items()))
@@ -142,7 +143,7 @@ def test_what_a_protocol_cannot_do_is_refused_before_anything_is_computed(tmp_pa
 
 
 def test_runs_with_long_options_have_folders_of_their_own():
-    one, other = (sweep.folder_name(f"shots16-seed{seed}-{'x' * 300}") for seed in (1, 2))
+    one, other = (runs.folder_name(f"shots16-seed{seed}-{'x' * 300}") for seed in (1, 2))
     assert one != other and len(one) <= 100
 
 
@@ -151,7 +152,7 @@ def test_runs_with_long_options_have_folders_of_their_own():
     [("my/cats", "my-cats"), ("lr=1e+30", "lr=1e-30"), ("a b", "a-b"), ("a_b", "a b"), ("x.", "x"), ("-a", "a")],
 )
 def test_different_words_never_share_a_folder(one, other):
-    assert sweep.folder_name(one) != sweep.folder_name(other)
+    assert runs.folder_name(one) != runs.folder_name(other)
 
 
 # Trust: processes that die, and processes that meet
@@ -197,7 +198,8 @@ def finish(process):
 
 
 def whole_and_equal(out, undisturbed):
-    """Every row once, with the same figure, and the same prompts bit for bit; nothing half written."""
+    """Every row once, with the same figure, and the same prompts bit for bit; nothing half
+    written."""
     for folder in (out, undisturbed):
         assert set(Counter(tuple(r[k] for k in IDENTIFIES) for r in rows(folder)).values()) == {1}
     expected = {tuple(r[k] for k in (*IDENTIFIES, "accuracy")) for r in rows(undisturbed)}
@@ -235,7 +237,8 @@ def test_jobs_share_the_runs_out(start, undisturbed, tmp_path):
 
 
 def test_two_processes_of_torchrun_compute_the_losses_of_one(start, undisturbed, tmp_path):
-    """The same global batches, half in each process: equal losses up to rounding; only one of them writes."""
+    """The same global batches, half in each process: equal losses up to rounding; only one of
+    them writes."""
     printed = finish(start(tmp_path, launcher=("-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone")))
     assert printed.count("learned parameters") == 4 and len(rows(tmp_path)) == 5
     found, expected = prompts(tmp_path), prompts(undisturbed)
@@ -250,7 +253,7 @@ def test_two_processes_of_torchrun_compute_the_losses_of_one(start, undisturbed,
 
 def test_a_batch_that_cannot_be_shared_out_is_refused(tmp_path, monkeypatch, capsys):
     """CoCoOp's paper takes batches of one picture."""
-    monkeypatch.setattr(sweep, "PROCESSES", 2)
+    monkeypatch.setattr(plan, "PROCESSES", 2)
     for method, size in (("upt", 5), ("cocoop", 1)):
         arguments = ("--method", method, "--shots", 1, "--batch-size", size)
         assert f"batch of {size}" in refusal(capsys, train(tmp_path / "runs", *arguments))

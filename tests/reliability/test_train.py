@@ -1,4 +1,5 @@
-"""train.py: the published schedule, runs that carry on after a stop, what is recorded, and bad input."""
+"""train.py: the published schedule, runs that carry on after a stop, what is recorded, and bad
+input."""
 
 import doctest
 import errno
@@ -24,7 +25,7 @@ from clip_min.model import VisionTransformer
 from clip_min.world import benchmarks
 from prompts import FILES, METHODS
 from prompts.experiments import flags as command_line
-from prompts.experiments import plan, store
+from prompts.experiments import plan, runs, store
 from prompts.experiments import progress as progress_file
 from prompts.coop import CoOp
 from tests.reliability.helpers import ROOT, call, few_pictures, prompts, refusal, rows, same_prompts, train  # noqa: F401
@@ -52,7 +53,8 @@ def finished(short_run, tmp_path):
 
 
 def stop_at_step(monkeypatch, step, error=KeyboardInterrupt):
-    """Raise the error where the loss of this training step (from 0, all runs counted) should be computed."""
+    """Raise the error where the loss of this training step (from 0, all runs counted) should be
+    computed."""
     steps, cross_entropy = iter(range(10**9)), train_script.F.cross_entropy
 
     def maybe_stop(*arguments):
@@ -68,7 +70,8 @@ def stop_at_step(monkeypatch, step, error=KeyboardInterrupt):
 
 @pytest.mark.parametrize("case", [key for key in GOLDEN["schedule"] if key.startswith("epochs_")])
 def test_the_learning_rate_is_the_published_codes(case):
-    """CoOp, Sec. 3.1: cosine annealing after a first epoch at 1e-5 (figures of Dassl's scheduler)."""
+    """CoOp, Sec. 3.1: cosine annealing after a first epoch at 1e-5 (figures of Dassl's
+    scheduler)."""
     expected = GOLDEN["schedule"][case]
     rates = [learning_rate(GOLDEN["schedule"]["lr"], epoch, len(expected)) for epoch in range(len(expected))]
     assert len(expected) == int(case.removeprefix("epochs_"))
@@ -178,7 +181,8 @@ def test_lower_precision_learns_without_nan_and_is_another_run(tmp_path, precisi
 
 
 def test_the_number_of_epochs_goes_with_the_number_of_shots():
-    """CoOp, Sec. 3.1: 50 epochs for 1 shot, 100 for 2 and 4, 200 for 8 and 16; shots in between go with the next."""
+    """CoOp, Sec. 3.1: 50 epochs for 1 shot, 100 for 2 and 4, 200 for 8 and 16; shots in between
+    go with the next."""
     for shots, epochs in {1: 50, 2: 100, 3: 100, 4: 100, 8: 200, 16: 200, 32: 200}.items():
         assert FILES["coop"].PAPER.epochs_for("eurosat", shots) == epochs
         assert FILES["coop"].PAPER.epochs_for("imagenet", shots) == 50
@@ -335,7 +339,8 @@ def test_a_last_line_of_the_results_that_was_cut_short_is_survived(finished, mon
 
 
 def test_an_evaluation_elsewhere_is_never_taken_for_a_training_run(finished, monkeypatch, capsys):
-    """A prompt learned on the base classes and evaluated on all is not the prompt learned on all classes."""
+    """A prompt learned on the base classes and evaluated on all is not the prompt learned on all
+    classes."""
     assert train(finished, *SHORT, "--classes", "base") == 0
     (base,) = (path for path in finished.rglob("prompt.pt") if "base" in path.parent.name)
     with monkeypatch.context() as patch:
@@ -424,9 +429,9 @@ def test_a_run_that_diverges_is_recorded_as_failed_and_the_sweep_goes_on(tmp_pat
         diverge_at(patch, 2)
         assert train(tmp_path, *arguments) == 1
     printed = capsys.readouterr()
-    assert "The loss is nan, epoch 3: lower --lr" in printed.err and "1 of 3 runs failed" in printed.out
+    assert "failed: loss nan in epoch 3: lower --lr" in printed.err and "1 of 3 runs failed" in printed.out
     zero_shot, failed, good = rows(tmp_path)
-    assert "accuracy" not in failed and "loss is nan" in failed["failed"] and failed["seed"] == 1
+    assert "accuracy" not in failed and "loss nan" in failed["failed"] and failed["seed"] == 1
     assert good["seed"] == 2 and len(prompts(tmp_path)) == 1
     no_training(monkeypatch)  # the same command does not try it again
     assert train(tmp_path, *arguments) == 1
@@ -588,8 +593,8 @@ def test_new_pictures_in_a_folder_make_a_new_run_and_a_new_zero_shot_row(tmp_pat
 
 
 def test_a_method_is_built_once_in_a_run(tmp_path, monkeypatch):
-    built, make_method = [], plan.make_method
-    monkeypatch.setattr(plan, "make_method", lambda *a: built.append(a[0]) or make_method(*a))
+    built, make_method = [], runs.make_method
+    monkeypatch.setattr(runs, "make_method", lambda *a: built.append(a[0]) or make_method(*a))
     assert train(tmp_path, *SHORT) == 0
     assert built == ["upt", "zero_shot"] or built == ["zero_shot", "upt"]
 

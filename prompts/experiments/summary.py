@@ -1,0 +1,50 @@
+"""What train.py prints at its end."""
+
+import numpy as np
+
+from prompts.experiments.distributed import RANK
+
+
+def print_summary(runs, results, flags):
+    """Few-shot: mean and deviation over the seeds beside zero-shot CLIP; other protocols have
+    tables.
+
+    → the script's exit status: 1 if a run has failed, else 0.
+    """
+    if RANK:
+        return 0
+    rows = [(run, results.find(row)) for run in runs for _, row in run.rows]
+    failed = [run for run, row in rows if "failed" in row]
+    if flags.protocol == "few-shot":
+        found = [(run, row["accuracy"]) for run, row in rows if "accuracy" in row]
+        print_few_shot(found, flags.classes)
+    else:
+        print(f"\nThe table: python eval.py --table {flags.protocol} --out {flags.out}")
+    if failed:
+        print(f"\n{len(failed)} of {len(runs)} runs failed, the first being {failed[0].title}.")
+    return int(bool(failed))
+
+
+def print_few_shot(found, classes):
+    """List of (run, accuracy) → a block for each data set, CLIP and number of shots."""
+    blocks = {}  # (data set, model, shots) → {method: accuracies}
+    zero_shot = {}
+    for run, accuracy in found:
+        where = (run.dataset.name, run.clip.name)
+        if run.learns:
+            methods = blocks.setdefault((*where, run.shots), {})
+            methods.setdefault(run.name, []).append(accuracy)
+        else:
+            zero_shot[where] = accuracy
+    if not blocks:
+        blocks = {(*where, 0): {} for where in zero_shot}
+    for (dataset, model, shots), methods in blocks.items():
+        base = zero_shot[dataset, model]
+        words = f"{shots} shots, " if shots else ""
+        print(f"\n{dataset}, {model} CLIP, {words}{classes} classes")
+        print(f"  {'zero-shot':12} {base:6.2f} %")
+        for name, values in methods.items():
+            seeds = len(values)
+            spread = f" ± {np.std(values):.2f} over {seeds} seeds" if seeds > 1 else ""
+            mean = np.mean(values)
+            print(f"  {name:12} {mean:6.2f} %{spread}  ({mean - base:+.2f})")
