@@ -255,13 +255,20 @@ for E = 10 before you write it.""",
         blanks=("learning_rate",),
         mistakes=(
             Mistake(
-                ("learning_rate", "return 2"),
-                "return lr * (1 + math.cos(math.pi * epoch / epochs)) / 2",
+                "learning_rate",
+                """
+                cosine = math.cos(math.pi * epoch / epochs)
+                return 1e-5 if epoch == 0 else lr * (1 + cosine) / 2
+                """,
                 "Epoch 1 ",
             ),
             Mistake(
-                ("learning_rate", "return 2"),
-                "return lr * (1 + math.cos(math.pi * (epoch - 1) / (epochs - 1))) / 2",
+                "learning_rate",
+                """
+                if epoch == 0:
+                    return 1e-5
+                return lr * (1 + math.cos(math.pi * (epoch - 1) / (epochs - 1))) / 2
+                """,
                 "published schedule",
             ),
         ),
@@ -524,10 +531,17 @@ prefer H to the plain mean?""",
         needs=(17,),
         blanks=("harmonic_mean",),
         mistakes=(
-            Mistake(("harmonic_mean", "return 2"), "return (b + n) / 2", "arithmetic"),
             Mistake(
-                ("harmonic_mean", "b, n"),
-                'b, n = (max(cells[classes].values()) for classes in ("base", "new"))',
+                "harmonic_mean",
+                'return sum(statistics.mean(cells[half].values()) for half in ("base", "new")) / 2',
+                "arithmetic",
+            ),
+            Mistake(
+                "harmonic_mean",
+                """
+                b, n = (max(cells[half].values()) for half in ("base", "new"))
+                return 2 * b * n / (b + n)
+                """,
                 "mean over the seeds",
             ),
         ),
