@@ -24,5 +24,10 @@ def test_every_example_gives_what_it_says(name):
 
 def test_there_are_examples():
     finder = doctest.DocTestFinder()
-    examples = [case for name in MODULES for case in finder.find(importlib.import_module(name)) if case.examples]
+    examples = [
+        case
+        for name in MODULES
+        for case in finder.find(importlib.import_module(name))
+        if case.examples
+    ]
     assert len(examples) > 15
