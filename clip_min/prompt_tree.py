@@ -23,7 +23,7 @@ from torch import nn
 
 from clip_min.data import readable_names
 
-TOKENS = 512  # of one tree, about: attention grows with the square of it
+TOKENS = 400  # of one tree, at most or a little more: attention grows with its square
 
 
 class PromptTree(nn.Module):

@@ -8,20 +8,21 @@ classes that it has not seen. In CoCoOp the context depends on the picture: a sm
 Meta-Net, turns the picture's feature into one vector pi, which is added to every context vector.
 The prompts, and with them the class vectors, are then different for every picture.
 
-| Eq. | paper       | code           | shape                   |
-| --- | ----------- | -------------- | ----------------------- |
-| (1) | x           | image_features | [B, E]                  |
-| (2) | t_i         | symbols        | [K, L]                  |
-| (3) | h_theta     | meta_net       | E → E/16 → D_t          |
-| (3) | pi          | pi             | [B, D_t]                |
-| (3) | v_m, v_m(x) | ctx, context   | [M, D_t], [B, M, D_t]   |
-| (3) | c_i         | symbols        | [K, L]                  |
-| (3) | g(t_i(x))   | class_weights  | [B, K, E]               |
+| Eq.      | paper         | code            | shape                            |
+| -------- | ------------- | --------------- | -------------------------------- |
+| (1), (3) | x             | image_features  | [B, E]                           |
+| (1), (3) | 1/tau         | logit_scale.exp | a number                         |
+| (3)      | h_theta       | meta_net        | E → E/16 → D_t                   |
+| (3)      | pi            | pi              | [B, D_t]                         |
+| (3)      | v_m, v_m(x)   | ctx, context    | [M, D_t], [B, M, D_t]            |
+| (2), (3) | c_i           | symbols         | [K, 77]                          |
+| (2), (3) | t_i           | embed           | [K, 77, D_t]                     |
+| (3)      | g(t_i(x))     | class_weights   | [B, K, E]                        |
 
 Differs from the paper / the published code:
+- `ctx_init` is counted in tokens, not in words, which would cut a context in mid-word.
 - Batches may hold more than one picture. The paper's recipe keeps its batch size of 1.
 - The Meta-Net reads the normalised image feature, as in the published code; the paper is silent.
-- `ctx_init` is counted in tokens, not in words.
 - The paper's 34,816 parameters (Table 5) are the context and the two weight matrices; with the
   biases, which the published code has too, there are 35,360.
 
@@ -50,9 +51,9 @@ PROMPTS_AT_ONCE = 4096  # pictures times classes in one pass: bounds the memory 
 class CoCoOp(nn.Module):
     """Learned context vectors before the class name, and a Meta-Net that moves them.
 
-    n_ctx: their number M. Default: as many as `ctx_init` has tokens, else 4. ctx_init: words to
-    start from; None: random. An n_ctx that does not fit the default words means a random start.
-    template: unused.
+    n_ctx: their number M. Default: as many as `ctx_init` has tokens, else 4.
+    ctx_init: words to start from; None: random. template: unused.
+    An n_ctx that the default words do not fit means a random start.
     """
     image_tower_is_frozen = True  # so its features can be computed once and kept
 
@@ -78,7 +79,8 @@ class CoCoOp(nn.Module):
         Raises ValueError for a name that is too long.
         """
         names = readable_names(classnames)
-        prompts = splice(self.clip, names, len(self.ctx))
+        n_ctx = self.ctx.shape[-2]
+        prompts = splice(self.clip, names, n_ctx)
         symbols, eos = pad(prompts, self.clip.context_length)
         self.register_buffer("symbols", symbols, persistent=False)
         self.register_buffer("eos", eos, persistent=False)
@@ -101,7 +103,7 @@ class CoCoOp(nn.Module):
         return torch.stack(weights)
 
     def class_weights(self, context):
-        """The same g(t(x)) [B, K, E], an order of magnitude faster: see clip_min/prompt_tree.py."""
+        """The same g(t(x)) [B, K, E], ten times faster and more (see clip_min/prompt_tree.py)."""
         return encode_trees(self.clip, self.trees, context)
 
     def classify(self, image_features):

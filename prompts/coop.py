@@ -1,25 +1,25 @@
 """CoOp: Context Optimization.
 
-Zhou, Yang, Loy, Liu, "Learning to Prompt for Vision-Language Models", IJCV 2022, arXiv:2109.01134.
+Zhou, Yang, Loy, Liu, "Learning to Prompt for Vision-Language Models",
+IJCV 2022, arXiv:2109.01134.
 
 Hand-written prompts depend on wording: "a photo of a [CLASS]." may be several points better or
 worse than its neighbours. CoOp replaces the words around the class name by M learned vectors
 [V]_1 … [V]_M in the space of word embeddings. A few pictures per class teach them, through the
 frozen text tower. All classes share the context (unified), or each has its own (CSC).
 
-| Eq.      | paper         | code                   | shape                            |
-| -------- | ------------- | ---------------------- | -------------------------------- |
-| (1), (3) | f             | image_features         | [B, E]                           |
-| (1), (3) | 1/tau         | logit_scale.exp        | a number                         |
-| (2), (4) | [V]_1 … [V]_M | ctx                    | [M, D_t], or [K, M, D_t] for CSC |
-| (2), (4) | [CLASS]       | symbols, elsewhere     | [K, L]                           |
-| (2), (4) | t             | prompts                | [K, L, D_t]                      |
-| (3)      | g(t_i)        | class_weights          | [K, E]                           |
+| Eq.      | paper         | code            | shape                            |
+| -------- | ------------- | --------------- | -------------------------------- |
+| (1), (3) | f             | image_features  | [B, E]                           |
+| (1), (3) | 1/tau         | logit_scale.exp | a number                         |
+| (2), (4) | [V]_1 … [V]_M | ctx             | [M, D_t], or [K, M, D_t] for CSC |
+| (2), (4) | [CLASS]       | symbols         | [K, 77]                          |
+| (2), (4) | t             | embed           | [K, 77, D_t]                     |
+| (3)      | g(t_i)        | class_weights   | [K, E]                           |
 
 Differs from the paper / the published code:
-- `ctx_init` is counted in tokens; the published code counts words, which cuts a context in mid-word
-  where a word has several tokens. It also drops class-specific contexts there without a message;
-  here each class begins from the same words.
+- `ctx_init` is counted in tokens, not in words, which would cut a context in mid-word.
+- With `ctx_init`, each class's own context begins from these words; the published code ignores CSC.
 - "front", [CLASS][V]_1 … [V]_M, is in the published code and not in the paper.
 - With an odd M, "middle" puts M // 2 vectors before the name, as the published code does.
 
@@ -46,9 +46,9 @@ TINY = Recipe(lr=0.02, epochs={1: 50, 2: 50, 4: 50, 8: 50, 16: 50}, batch_size=3
 class CoOp(nn.Module):
     """Learned context vectors around the class name.
 
-    n_ctx: their number M. Default: as many as `ctx_init` has tokens, else 16, or 4 if CLIP reads
-    fewer than 77 tokens. class_token_position: "end", "middle" or "front". class_specific: each
-    class has its own context (CSC). ctx_init: words to start from; None: random. template: unused.
+    n_ctx: their number M. Default: as many as `ctx_init` has tokens, else 16 (4 if CLIP is small).
+    ctx_init: words to start from; None: random. template: unused.
+    class_token_position: "end", "middle" or "front". class_specific: each class has a context.
     """
     image_tower_is_frozen = True  # so its features can be computed once and kept
 
@@ -57,13 +57,13 @@ class CoOp(nn.Module):
         super().__init__()
         check_choice("class_token_position", class_token_position, ("end", "middle", "front"))
         check_choice("class_specific", class_specific, (True, False))
-        self.clip, self.names = clip, None
-        self.position, self.class_specific = class_token_position, class_specific
+        self.clip = clip
+        self.position, self.class_specific, self.names = class_token_position, class_specific, None
         ctx = initial_context(clip, n_ctx, ctx_init, 16 if clip.context_length >= 77 else 4)
         if class_specific:
             ctx = ctx.repeat(len(classnames), 1, 1)  # [K, M, D_t]
-            ctx = ctx if ctx_init else 0.02 * torch.randn(ctx.shape)
-        self.ctx = nn.Parameter(ctx)  # [M, D_t], or [K, M, D_t]
+            ctx = ctx if ctx_init else 0.02 * torch.randn(ctx.shape)  # unequal from the start
+        self.ctx = nn.Parameter(ctx)  # [M, D_t]
         self.set_classes(classnames)
 
     def encode_image(self, images):
@@ -73,7 +73,8 @@ class CoOp(nn.Module):
     def set_classes(self, classnames):
         """K class names → their prompts: `symbols` [K, 77] and `eos` [K], and the same as trees.
 
-        Raises ValueError for a name that is too long, and for other classes if each has a context.
+        Raises ValueError for a name that is too long.
+        With class-specific contexts, it raises ValueError for other classes than the first ones.
         """
         names = readable_names(classnames)
         if self.class_specific and self.names not in (None, names):
@@ -82,7 +83,8 @@ class CoOp(nn.Module):
                 "learned for: learn a unified one for other classes."
             )
         self.names = names
-        prompts = splice(self.clip, names, self.ctx.shape[-2], self.position, self.class_specific)
+        n_ctx = self.ctx.shape[-2]
+        prompts = splice(self.clip, names, n_ctx, self.position, self.class_specific)
         symbols, eos = pad(prompts, self.clip.context_length)
         self.register_buffer("symbols", symbols, persistent=False)
         self.register_buffer("eos", eos, persistent=False)
@@ -91,20 +93,20 @@ class CoOp(nn.Module):
 
     def plain_class_weights(self):
         """g(t) [K, E], not normalised, as published: every prompt is padded to 77 tokens."""
-        clip, context = self.clip, self.ctx.flatten(0, -2)  # [M, D_t]; CSC: [K·M, D_t]
-        # CoOp Eq. (2): t = [V]_1 … [V]_M [CLASS]; CoOp Eq. (4): t = … [V]_M/2 [CLASS] …  [V]_M
-        x = embed(clip, self.symbols, context) + clip.positional_embedding  # [K, 77, D_t]
+        clip, v = self.clip, self.ctx.flatten(0, -2)  # [M, D_t], or [K·M, D_t]
+        # CoOp Eq. (2): t = [V]_1 … [V]_M [CLASS]; CoOp Eq. (4): t = … [V]_M/2 [CLASS] … [V]_M
+        x = embed(clip, self.symbols, v) + clip.positional_embedding  # [K, 77, D_t]
         x = clip.transformer(x, causal_mask(x.shape[1], x.device))
         return clip.pool_text(x[torch.arange(len(x)), self.eos])
 
     def class_weights(self):
-        """The same g(t) [K, E], an order of magnitude faster: see clip_min/prompt_tree.py."""
-        context = self.ctx.flatten(0, -2)[None]  # [1, M, D_t]; CSC: [1, K·M, D_t]
-        return encode_trees(self.clip, self.trees, context).squeeze(0)  # [1, K, E] → [K, E]
+        """The same g(t) [K, E], ten times faster and more (see clip_min/prompt_tree.py)."""
+        context = self.ctx.flatten(0, -2)[None]  # [1, M, D_t], or [1, K·M, D_t]
+        return encode_trees(self.clip, self.trees, context)[0]  # [K, E]
 
     def classify(self, image_features):
         """f [B, E] → logits [B, K]."""
-        # CoOp Eq. (3), CoCoOp Eq. (2):
+        # CoOp Eq. (3), and CoCoOp Eq. (2):
         # p(y=i|x) = exp(cos(g(t_i), f)/tau) / sum_j exp(cos(g(t_j), f)/tau)
         return self.clip.logit_scale.exp() * cosines(image_features, self.class_weights())
 

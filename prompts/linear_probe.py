@@ -60,8 +60,8 @@ class LinearProbe(nn.Module):
     def set_classes(self, classnames):
         """Takes the class names that the probe was built with; ValueError for any others."""
         if readable_names(classnames) != self.classnames:
-            raise ValueError("A linear probe knows only the classes that it was fitted on: for "
-                             "other classes use a prompt method.")
+            raise ValueError("A linear probe knows only the classes that it was fitted on, in "
+                             "their order: use zero_shot or a prompt method for other classes.")
 
     def fit(self, features, labels, val_features=None, val_labels=None):
         """Features [N, E], labels [N] of training and validation pictures → `weight`, `bias`, `C`.
@@ -104,9 +104,8 @@ def logistic_regression(features, labels, K, C):
     1,000 iterations. In the example W = [-1, 1], where each picture pulls with C / (1 + e^2) = 1/2.
 
     >>> features, labels = torch.tensor([[-1.0], [1.0]]), torch.tensor([0, 1])
-    >>> weight, _ = logistic_regression(features, labels, K=2, C=(1 + math.e**2) / 2)
-    >>> weight.flatten().round(decimals=3).tolist()
-    [-1.0, 1.0]
+    >>> logistic_regression(features, labels, 2, (1 + math.e**2) / 2)[0].round(decimals=3).tolist()
+    [[-1.0], [1.0]]
     """
     N, E = features.shape
     features, labels = features.detach().cpu().double(), labels.cpu()  # MPS has no fp64
@@ -120,8 +119,8 @@ def logistic_regression(features, labels, K, C):
     def objective():
         """The function above divided by C N, so that one tolerance suits every C."""
         optimiser.zero_grad()
-        penalty = weight.square().sum() / (2 * C * N)
-        loss = F.cross_entropy(centred @ weight.T + bias, labels) + penalty
+        loss = F.cross_entropy(centred @ weight.T + bias, labels)
+        loss += weight.square().sum() / (2 * C * N)
         loss.backward()
         return loss
 

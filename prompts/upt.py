@@ -13,7 +13,7 @@ one half for the text tower and one for the vision tower, at each of their first
 | (2) | t_1 … t_m, CLASS  | T[:1], trees                          | [1, n, D_t]               |
 | (3) | c, Z, l_i         | x[:, :1], x[:, -patches:], layer      | [B, 1, D_v], [B, S, D_v]  |
 | (4) | V^i               | V[i]                                  | [n, D_v]                  |
-| (5) | U, SA, FFN, LN    | U, self_attention, ffn, ln_1 and ln_2 | [depth, 2n, D_t]          |
+| (5) | U, SA, FFN, LN    | U, self_attention, ffn, ln_1, ln_2    | [depth, 2n, D_t]          |
 
 Differs from the paper, where it is silent (notes/upt.md tells how others closed these gaps):
 - Sizes are the author's later release's: one head, FFN D_t → D_t → D_t with ReLU, a linear map to

@@ -7,7 +7,17 @@ import torch.nn.functional as F
 from prompts import cocoop as cocoop_file
 from prompts.cocoop import CoCoOp
 from tests.golden.weights import golden_tensor
-from tests.helpers import GOLDEN, LEARNERS, NAMES, difference, learned, make, pictures, published_tokenizer, full_size_clip
+from tests.helpers import (
+    GOLDEN,
+    LEARNERS,
+    NAMES,
+    difference,
+    learned,
+    make,
+    pictures,
+    published_tokenizer,
+    full_size_clip,
+)
 
 CASES = [case for case in LEARNERS["cases"] if case.startswith("cocoop")]
 
@@ -17,7 +27,11 @@ def test_logits_loss_and_gradients_are_the_published_codes(golden_clip, monkeypa
     """CoCoOp Eq. (3), all three pictures in one batch (tests/golden/prompt_learners.json)."""
     monkeypatch.setattr(golden_clip, "tokenizer", published_tokenizer(golden_clip.tokenizer))
     expected = LEARNERS["cases"][case]
-    method = CoCoOp(golden_clip, LEARNERS["classnames"], ctx_init="a photo of a" if case == "cocoop.init" else None)
+    method = CoCoOp(
+        golden_clip,
+        LEARNERS["classnames"],
+        ctx_init="a photo of a" if case == "cocoop.init" else None,
+    )
     parameters = learned(method)
     assert {name: list(p.shape) for name, p in parameters.items()} == expected["params"]
     for name, parameter in parameters.items():
@@ -48,10 +62,15 @@ def test_the_fast_path_equals_the_plain_one_picture_by_picture(clip, n_ctx, batc
     assert (fast - plain).abs().max() < 1e-5
     towards, parameters = torch.randn_like(plain), list(learned(method).values())
     ours, theirs = (
-        torch.autograd.grad((weights * towards).sum(), parameters, retain_graph=True) for weights in (fast, plain)
+        torch.autograd.grad((weights * towards).sum(), parameters, retain_graph=True)
+        for weights in (fast, plain)
     )
-    assert all(torch.equal(x, y) or difference(x, y) < 1e-4 for x, y in zip(ours, theirs))  # equal: both zero
-    assert all(y.any() for y in theirs) or len(method.meta_net.linear1.bias) == 2  # so narrow a ReLU may be shut
+    assert all(
+        torch.equal(x, y) or difference(x, y) < 1e-4 for x, y in zip(ours, theirs)
+    )  # equal: both zero
+    assert (
+        all(y.any() for y in theirs) or len(method.meta_net.linear1.bias) == 2
+    )  # so narrow a ReLU may be shut
 
 
 def test_a_batch_gives_every_picture_the_logits_that_it_has_alone(clip, monkeypatch):
@@ -75,7 +94,7 @@ def test_a_meta_net_that_gives_zero_makes_coop(clip):
 
 
 def test_the_context_is_the_meta_nets_token_added_to_every_vector(clip):
-    """CoCoOp, Sec. 3.2: v_m(x) = v_m + h(x), h = Linear, ReLU, Linear, on the normalised feature."""
+    """CoCoOp, Sec. 3.2: v_m(x) = v_m + h(x), h = Linear, ReLU, Linear on the normalised feature."""
     method, f = make(clip, "cocoop", n_ctx=3, ctx_init=None), clip.encode_image(pictures(clip))
     W_1, b_1, W_2, b_2 = method.meta_net.parameters()
     assert W_1.shape == (f.shape[1] // 16, f.shape[1])
@@ -89,9 +108,17 @@ def test_the_context_starts_from_the_words_a_photo_of_a(clip):
     assert torch.equal(make(clip, "cocoop").ctx, clip.token_embedding.weight[ids])
 
 
+def test_a_number_that_does_not_fit_the_default_words_means_a_random_start(clip):
+    """As in `--hp n_ctx=8`: nobody asked for the words."""
+    assert make(clip, "cocoop", n_ctx=8).ctx.shape == (8, 128)
+    assert abs(make(clip, "cocoop", n_ctx=8).ctx.std() - 0.02) < 0.004
+
+
 def test_cocoop_learns_as_many_numbers_as_the_paper_says(golden_clip):
-    """CoCoOp, Table 5: 34,816 are the context (M = 4) and the weights; with biases there are 35,360."""
-    parameters = learned(CoCoOp(full_size_clip(golden_clip.tokenizer), ["cat", "dog"], ctx_init=None))
+    """CoCoOp, Table 5: 34,816 in the context (M = 4) and the weights; 35,360 with the biases."""
+    parameters = learned(
+        CoCoOp(full_size_clip(golden_clip.tokenizer), ["cat", "dog"], ctx_init=None)
+    )
     assert sum(p.numel() for name, p in parameters.items() if not name.endswith("bias")) == 34_816
     assert sum(p.numel() for p in parameters.values()) == 35_360
 
@@ -99,13 +126,18 @@ def test_cocoop_learns_as_many_numbers_as_the_paper_says(golden_clip):
 @pytest.mark.parametrize(
     "options, words",
     [
-        (dict(n_ctx=8), "ctx_init='a photo of a' has 9 tokens, which contradicts n_ctx=8"),
+        (
+            dict(n_ctx=8, ctx_init="a dog"),
+            "ctx_init='a dog' has 4 tokens, which contradicts n_ctx=8",
+        ),
         (dict(n_ctx=0, ctx_init=None), "n_ctx.* not 0"),
         (dict(n_ctx=74, ctx_init=None), "n_ctx.* not 74"),
     ],
     ids=str,
 )
-def test_contradictory_and_impossible_options_are_refused_in_one_sentence(golden_clip, options, words):
+def test_contradictory_and_impossible_options_are_refused_in_one_sentence(
+    golden_clip, options, words
+):
     with pytest.raises(ValueError, match=words) as error:
         make(golden_clip, "cocoop", **options)
     assert "\n" not in str(error.value)

@@ -7,7 +7,17 @@ import torch.nn.functional as F
 from clip_min.model import CLIP, VisionTransformer
 from prompts.coop import CoOp
 from tests.golden.weights import golden_tensor
-from tests.helpers import GOLDEN, LEARNERS, NAMES, difference, full_size_clip, learned, make, pictures, published_tokenizer
+from tests.helpers import (
+    GOLDEN,
+    LEARNERS,
+    NAMES,
+    difference,
+    full_size_clip,
+    learned,
+    make,
+    pictures,
+    published_tokenizer,
+)
 
 CASES = [case for case in LEARNERS["cases"] if case.startswith("coop.")]
 VARIANTS = [
@@ -28,10 +38,16 @@ def published_clip(golden_clip, monkeypatch):
 
 @pytest.mark.parametrize("case", CASES)
 def test_logits_loss_and_gradient_are_the_published_codes(published_clip, case):
-    """CoOp Eqs. (2) to (4), class-specific contexts and word initialisation (tests/golden/prompt_learners.json)."""
+    """CoOp Eqs. (2) to (4), CSC and word initialisation (tests/golden/prompt_learners.json)."""
     expected = LEARNERS["cases"][case]
-    options = dict(class_token_position=expected["class_token_position"], class_specific=expected["class_specific"])
-    options |= dict(ctx_init="a photo of a") if case == "coop.init" else dict(n_ctx=expected["n_ctx"])
+    options = dict(
+        class_token_position=expected["class_token_position"],
+        class_specific=expected["class_specific"],
+    )
+    if case == "coop.init":
+        options["ctx_init"] = "a photo of a"
+    else:
+        options["n_ctx"] = expected["n_ctx"]
     method = CoOp(published_clip, LEARNERS["classnames"], **options)
     assert list(method.ctx.shape) == expected["ctx_shape"]
     if case != "coop.init":
@@ -47,7 +63,9 @@ def test_logits_loss_and_gradient_are_the_published_codes(published_clip, case):
     assert difference(first, torch.tensor(expected["grad_ctx_first_vector"])) < 1e-3
 
 
-@pytest.mark.parametrize("options", VARIANTS, ids=lambda options: "-".join(map(str, options.values())))
+@pytest.mark.parametrize(
+    "options", VARIANTS, ids=lambda options: "-".join(map(str, options.values()))
+)
 def test_the_fast_path_equals_the_plain_one(clip, options):
     """Features to 1e-5, and the gradient that reaches the context to 1e-4 of its size."""
     method = make(clip, "coop", **options)
@@ -63,20 +81,29 @@ def test_the_fast_path_equals_the_plain_one(clip, options):
 def test_a_class_name_may_fill_the_context_to_its_last_place(golden_clip, position):
     method = CoOp(golden_clip, ["cat", LONGEST], n_ctx=4, class_token_position=position)
     assert (method.class_weights() - method.plain_class_weights()).abs().max() < 1e-5
-    with pytest.raises(ValueError, match="aaaaa.*78 tokens with 4 context vectors, and 77 is the most"):
+    with pytest.raises(
+        ValueError, match="aaaaa.*78 tokens with 4 context vectors, and 77 is the most"
+    ):
         method.set_classes(["cat", LONGEST + "a"])
 
 
 @pytest.mark.parametrize(
     "position, words",
-    [("end", "a b c d {}."), ("middle", "a b {} c d."), ("middle", "a {} b c."), ("front", "{} a b c d.")],
+    [
+        ("end", "a b c d {}."),
+        ("middle", "a b {} c d."),
+        ("middle", "a {} b c."),
+        ("front", "{} a b c d."),
+    ],
 )
 def test_a_context_of_word_embeddings_is_a_hand_written_prompt(clip, position, words):
-    """CoOp Eqs. (2) and (4) with [V] the embeddings of words: zero-shot CLIP, Eq. (1), with the name in that place.
+    """CoOp Eqs. (2) and (4) with [V] the embeddings of words: zero-shot CLIP, Eq. (1).
 
     In the middle, M // 2 vectors stand before the name, as in the published code.
     """
-    method = make(clip, "coop", ctx_init=words.replace("{}", "").strip(" ."), class_token_position=position)
+    method = make(
+        clip, "coop", ctx_init=words.replace("{}", "").strip(" ."), class_token_position=position
+    )
     assert len(method.ctx) == len(words.split()) - 1
     zero_shot = make(clip, "zero_shot", template=words)
     images = pictures(clip)
@@ -84,7 +111,10 @@ def test_a_context_of_word_embeddings_is_a_hand_written_prompt(clip, position, w
 
 
 def test_class_specific_contexts_that_are_equal_are_a_unified_one(clip):
-    unified, specific = make(clip, "coop", n_ctx=4), make(clip, "coop", n_ctx=4, class_specific=True)
+    unified, specific = (
+        make(clip, "coop", n_ctx=4),
+        make(clip, "coop", n_ctx=4, class_specific=True),
+    )
     specific.ctx.data[:] = unified.ctx.data
     images = pictures(clip)
     assert torch.allclose(unified(images), specific(images), atol=1e-3)
@@ -117,15 +147,20 @@ def test_the_number_of_context_vectors_is_counted_in_tokens(clip):
 
 @pytest.mark.parametrize("n_ctx, count", [(4, 2048), (None, 16 * 512), (60, 30720)])
 def test_coop_learns_as_many_numbers_as_the_papers_say(golden_clip, n_ctx, count):
-    """CoCoOp, Table 5: 2,048 with M = 4 and 30,720 with M = 60; CoOp, Sec. 3.1: M = 16 unless stated otherwise."""
+    """CoCoOp, Table 5: 2,048 with M = 4, 30,720 with M = 60; CoOp, Sec. 3.1: M = 16 by default."""
     clip = full_size_clip(golden_clip.tokenizer)
-    assert sum(p.numel() for p in learned(CoOp(clip, ["cat", "dog"], n_ctx=n_ctx)).values()) == count
+    assert (
+        sum(p.numel() for p in learned(CoOp(clip, ["cat", "dog"], n_ctx=n_ctx)).values()) == count
+    )
 
 
 @pytest.mark.parametrize(
     "options, words",
     [
-        (dict(n_ctx=16, ctx_init="a photo of a"), "ctx_init='a photo of a' has 9 tokens, which contradicts n_ctx=16"),
+        (
+            dict(n_ctx=16, ctx_init="a photo of a"),
+            "ctx_init='a photo of a' has 9 tokens, which contradicts n_ctx=16",
+        ),
         (dict(ctx_init=""), "ctx_init='' has 0 tokens"),
         (dict(ctx_init="a" * 80), "n_ctx.* 1 to 73, not 80"),
         (dict(n_ctx=0), "n_ctx.* not 0"),
@@ -137,7 +172,9 @@ def test_coop_learns_as_many_numbers_as_the_papers_say(golden_clip, n_ctx, count
     ],
     ids=str,
 )
-def test_contradictory_and_impossible_options_are_refused_in_one_sentence(golden_clip, options, words):
+def test_contradictory_and_impossible_options_are_refused_in_one_sentence(
+    golden_clip, options, words
+):
     with pytest.raises(ValueError, match=words) as error:
         make(golden_clip, "coop", **options)
     assert "\n" not in str(error.value)
@@ -149,7 +186,7 @@ def test_the_same_number_given_twice_is_no_contradiction(clip):
 
 
 def test_class_specific_contexts_are_refused_for_other_classes_even_if_there_are_as_many(clip):
-    """CoCoOp, footnote 3: it is not clear how to transfer a class-specific context to other classes."""
+    """CoCoOp, footnote 3: it is not clear how to transfer one to other classes."""
     method = make(clip, "coop", class_specific=True)
     with pytest.raises(ValueError, match="belongs to the classes that it was learned for"):
         method.set_classes(["one", "two", "three", "four"])

@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from prompts import METHODS
-from tests.helpers import NAMES, difference, learned, make, pictures, plain_class_weights, plain_image_features
+from tests.helpers import (
+    NAMES,
+    difference,
+    learned,
+    make,
+    pictures,
+    plain_class_weights,
+    plain_image_features,
+)
 
 DESIGNS = ("joint", "shared", "mlp")
 
@@ -24,7 +32,9 @@ def test_the_towers_take_the_prompts_as_the_plain_version_does(clip, design, dep
         assert (ours - plain).abs().max() < 1e-5
         towards = torch.randn_like(plain)
         gradients = [
-            torch.autograd.grad((x * towards).sum(), parameters, retain_graph=True, materialize_grads=True)
+            torch.autograd.grad(
+                (x * towards).sum(), parameters, retain_graph=True, materialize_grads=True
+            )
             for x in (ours, plain)
         ]
         assert all(difference(x, y) < 1e-4 for x, y in zip(*gradients) if y.any())
@@ -33,14 +43,20 @@ def test_the_towers_take_the_prompts_as_the_plain_version_does(clip, design, dep
 def reached(method, tensor):
     """The names of the learned parameters that a tensor depends on."""
     names, parameters = zip(*learned(method).items())
-    gradients = torch.autograd.grad(tensor.square().sum(), parameters, allow_unused=True, retain_graph=True)
-    return {name for name, gradient in zip(names, gradients) if gradient is not None and gradient.any()}
+    gradients = torch.autograd.grad(
+        tensor.square().sum(), parameters, allow_unused=True, retain_graph=True
+    )
+    return {
+        name for name, gradient in zip(names, gradients) if gradient is not None and gradient.any()
+    }
 
 
 def test_jointly_trained_prompts_know_nothing_of_each_other(clip):
     """UPT Fig. 5 (a): CoOp's and VPT's prompts side by side."""
     method = make(clip, "joint")
-    assert reached(method, method.prompts()[0]) == {"T"} and reached(method, method.prompts()[1]) == {"V"}
+    assert reached(method, method.prompts()[0]) == {"T"} and reached(
+        method, method.prompts()[1]
+    ) == {"V"}
 
 
 def test_with_one_modalitys_prompts_joint_is_coop_or_vpt(clip):

@@ -11,7 +11,14 @@ import torch
 
 import clip_min.tokenizer
 from clip_min.tokenizer import (
-    OPENAI_FILE, Tokenizer, byte_alphabet, clean, find_openai_merges, learn_merges, read_merges, save_merges,
+    OPENAI_FILE,
+    Tokenizer,
+    byte_alphabet,
+    clean,
+    find_openai_merges,
+    learn_merges,
+    read_merges,
+    save_merges,
     split_words,
 )
 
@@ -25,7 +32,9 @@ SENNRICH = ["low"] * 5 + ["lower"] * 2 + ["newest"] * 6 + ["widest"] * 3
 def openai_tokenizer():
     path = find_openai_merges() or TESTS.parent.parent / "shared" / "vocab" / OPENAI_FILE
     if not path.is_file():
-        pytest.skip(f"{OPENAI_FILE} is not on this computer (put it in $CLIP_MIN_CACHE or ~/.cache/clip)")
+        pytest.skip(
+            f"{OPENAI_FILE} is not on this computer (put it in $CLIP_MIN_CACHE or ~/.cache/clip)"
+        )
     return Tokenizer(path)
 
 
@@ -39,10 +48,13 @@ def random_texts(count, seed=0):
     """Texts of 0 to 30 characters in turn from ASCII, below U+3000, and all of Unicode."""
     rng = random.Random(seed)
     tops = [0x7F, 0x3000, 0x10FFFF] * count  # the last includes lone surrogates
-    return ["".join(chr(rng.randint(0, top)) for _ in range(rng.randint(0, 30))) for top in tops[:count]]
+    return [
+        "".join(chr(rng.randint(0, top)) for _ in range(rng.randint(0, 30))) for top in tops[:count]
+    ]
 
 
 # OpenAI's vocabulary
+
 
 @pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: ascii(case["text"])[:40])
 def test_ids_equal_those_of_openai(openai_tokenizer, case):
@@ -51,13 +63,19 @@ def test_ids_equal_those_of_openai(openai_tokenizer, case):
 
 def test_openai_vocabulary_has_49408_words_and_the_special_ids_are_its_last_two(openai_tokenizer):
     assert openai_tokenizer.vocab_size == GOLDEN["vocab_size"] == 49408
-    assert (openai_tokenizer.sot, openai_tokenizer.eot) == (GOLDEN["sot"], GOLDEN["eot"]) == (49406, 49407)
+    assert (
+        (openai_tokenizer.sot, openai_tokenizer.eot)
+        == (GOLDEN["sot"], GOLDEN["eot"])
+        == (49406, 49407)
+    )
     assert len(openai_tokenizer.encoder) == len(openai_tokenizer.decoder) == 49408
 
 
 def test_openai_ids_decode_to_the_words_they_came_from(openai_tokenizer):
     assert openai_tokenizer.decode([320, 1125, 539, 320, 2368, 269]) == "a photo of a cat . "
-    assert openai_tokenizer.decode([49406, 320, 2368, 49407]) == "<|startoftext|>a cat <|endoftext|>"
+    assert (
+        openai_tokenizer.decode([49406, 320, 2368, 49407]) == "<|startoftext|>a cat <|endoftext|>"
+    )
 
 
 def test_a_caption_becomes_start_words_end_and_zeros_up_to_77(openai_tokenizer):
@@ -68,17 +86,24 @@ def test_a_caption_becomes_start_words_end_and_zeros_up_to_77(openai_tokenizer):
 
 # Cleaning and bytes
 
+
 def test_cleaning_repairs_unescapes_collapses_and_lowers():
     assert clean(" \tSÃ¡  &amp;lt;B&amp;gt;\r\n ") == "sá <b>"
 
 
 def test_entities_are_resolved_twice_even_where_ftfy_leaves_them_alone():
-    assert clean("< &amp;amp;") == "< &"  # ftfy takes a text with "<" for HTML and keeps its entities
+    assert (
+        clean("< &amp;amp;") == "< &"
+    )  # ftfy takes a text with "<" for HTML and keeps its entities
 
 
 def test_contractions_are_cut_off_whatever_their_case():
     assert split_words("IT'S they'll Don't") == ["it", "'s", "they", "'ll", "don", "'t"]
-    assert split_words("it'ſx") == ["it", "'ſ", "x"]  # the long s stays itself in lower case, yet matches s
+    assert split_words("it'ſx") == [
+        "it",
+        "'ſ",
+        "x",
+    ]  # the long s stays itself in lower case, yet matches s
 
 
 def test_every_byte_has_its_own_visible_character():
@@ -89,11 +114,12 @@ def test_every_byte_has_its_own_visible_character():
 
 # Learning merges
 
+
 def test_merges_of_the_paper_example_come_in_the_order_worked_out_by_hand():
     assert learn_merges(SENNRICH, 100) == [
         ("e", "s"), ("es", "t</w>"),                                # 9 times: newest, widest
         ("l", "o"),                                                 # 7 times: low, lower
-        ("e", "w"), ("ew", "est</w>"), ("n", "ewest</w>"),          # 6 times; ties in lexicographic order
+        ("e", "w"), ("ew", "est</w>"), ("n", "ewest</w>"),  # 6 times; ties in lexicographic order
         ("lo", "w</w>"),                                            # 5 times
         ("d", "est</w>"), ("i", "dest</w>"), ("w", "idest</w>"),    # 3 times
         ("e", "r</w>"), ("lo", "w"), ("low", "er</w>"),             # twice
@@ -121,6 +147,7 @@ def test_a_learned_word_is_one_id_and_an_unseen_word_is_made_of_learned_parts(sm
 
 # Encoding and decoding, with learned merges and any text
 
+
 def test_without_merges_a_word_is_its_bytes_and_the_last_one_ends_it(tmp_path):
     save_merges([], tmp_path / "none.txt")
     tokenizer = Tokenizer(tmp_path / "none.txt")
@@ -133,7 +160,9 @@ def test_the_special_ids_are_the_last_two_of_any_vocabulary(small_tokenizer):
     assert small_tokenizer.vocab_size == 512 + 13 + 2
     assert (small_tokenizer.sot, small_tokenizer.eot) == (525, 526)
     assert small_tokenizer.encode("<|startoftext|> <|EndOfText|>") == [525, 526]
-    assert all(small_tokenizer.encoder[symbol] == i for i, symbol in small_tokenizer.decoder.items())
+    assert all(
+        small_tokenizer.encoder[symbol] == i for i, symbol in small_tokenizer.decoder.items()
+    )
 
 
 def test_any_unicode_text_comes_back_apart_from_its_spaces(small_tokenizer):
@@ -143,7 +172,10 @@ def test_any_unicode_text_comes_back_apart_from_its_spaces(small_tokenizer):
 
 
 def test_plain_words_come_back_with_a_space_after_each(small_tokenizer):
-    assert small_tokenizer.decode(small_tokenizer.encode(" The  LOWEST, newest")) == "the lowest , newest "
+    assert (
+        small_tokenizer.decode(small_tokenizer.encode(" The  LOWEST, newest"))
+        == "the lowest , newest "
+    )
 
 
 def test_bytes_that_are_no_text_are_decoded_to_replacement_characters(small_tokenizer):
@@ -158,6 +190,7 @@ def test_ids_may_come_as_a_row_of_a_tensor(small_tokenizer):
 
 # Rows of fixed length
 
+
 def test_rows_are_start_ids_end_and_zeros(small_tokenizer):
     sot, eot, low = small_tokenizer.sot, small_tokenizer.eot, small_tokenizer.encoder["low</w>"]
     rows = small_tokenizer(["low low", ""], context_length=5)
@@ -167,7 +200,9 @@ def test_rows_are_start_ids_end_and_zeros(small_tokenizer):
 
 def test_a_text_that_just_fits_is_kept_and_one_more_word_is_an_error(small_tokenizer):
     assert small_tokenizer("low " * 75)[0, 76] == small_tokenizer.eot
-    with pytest.raises(ValueError, match="'low low .* has 78 tokens .* limit of 77: .*truncate=True"):
+    with pytest.raises(
+        ValueError, match="'low low .* has 78 tokens .* limit of 77: .*truncate=True"
+    ):
         small_tokenizer(["fine", "low " * 76])
 
 
@@ -178,6 +213,7 @@ def test_truncating_keeps_the_first_ids_and_the_end_mark(small_tokenizer):
 
 
 # Files
+
 
 @pytest.mark.parametrize("name", ["merges.txt", "merges.txt.gz"])
 def test_merges_come_back_from_their_file_and_nothing_else_is_left(tmp_path, name):
@@ -206,14 +242,20 @@ def test_a_line_that_is_no_pair_is_named(tmp_path):
         read_merges(tmp_path / "bad.txt")
 
 
-def test_openai_file_is_looked_for_in_the_cache_then_home_then_installed_packages(tmp_path, monkeypatch):
+def test_openai_file_is_looked_for_in_the_cache_then_home_then_installed_packages(
+    tmp_path, monkeypatch
+):
     cache, home, package = tmp_path / "cache", tmp_path / "home", tmp_path / "site" / "clip"
     monkeypatch.setenv("CLIP_MIN_CACHE", str(cache))
     monkeypatch.setattr(Path, "home", lambda: home)
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("raise RuntimeError('only located, never imported')")
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    for folder in (package, home / ".cache" / "clip", cache):  # each comes before the one created earlier
+    for folder in (
+        package,
+        home / ".cache" / "clip",
+        cache,
+    ):  # each comes before the one created earlier
         folder.mkdir(parents=True, exist_ok=True)
         (folder / OPENAI_FILE).touch()
         assert find_openai_merges() == folder / OPENAI_FILE

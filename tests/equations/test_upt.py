@@ -7,7 +7,7 @@ from torch import nn
 
 from clip_min import load_clip
 from clip_min.model import CLIP, VisionTransformer
-from prompts import FILES
+from prompts import upt
 from prompts.upt import UPT, Theta
 from tests.golden.weights import golden_tensor
 from tests.helpers import GOLDEN, NAMES, VPT, difference, learned, letters_tokenizer, make, pictures
@@ -43,7 +43,7 @@ def test_visual_prompts_give_the_published_features(golden_clip, monkeypatch, ca
 
 
 @depths
-def test_the_shared_prefix_gives_the_class_weights_of_whole_sequences(clip, depth):
+def test_the_tree_gives_the_class_weights_of_whole_sequences(clip, depth):
     """UPT Eq. (2), with prompts at each layer: the features, and the gradient that reaches U."""
     method = make(clip, depth=depth)
     weights, plain = method.class_weights(), plain_class_weights(clip, NAMES, method.prompts()[0])
@@ -52,7 +52,9 @@ def test_the_shared_prefix_gives_the_class_weights_of_whole_sequences(clip, dept
     towards = torch.randn_like(weights)
     ours, theirs = (torch.autograd.grad((w * towards).sum(), method.U)[0] for w in (weights, plain))
     assert difference(ours, theirs) < 1e-4
-    assert not theirs[:, 4:].eq(0).all()  # the text tower reaches the visual half too, through theta
+    assert (
+        not theirs[:, 4:].eq(0).all()
+    )  # the text tower reaches the visual half too, through theta
 
 
 def test_a_class_name_may_fill_the_context_to_its_last_place(golden_clip):
@@ -60,13 +62,15 @@ def test_a_class_name_may_fill_the_context_to_its_last_place(golden_clip):
     method = make(golden_clip)
     names = ["cat", "a" * 70]
     method.set_classes(names)
-    assert (method.class_weights() - plain_class_weights(golden_clip, names, method.prompts()[0])).abs().max() < 1e-5
+    assert (
+        method.class_weights() - plain_class_weights(golden_clip, names, method.prompts()[0])
+    ).abs().max() < 1e-5
     with pytest.raises(ValueError, match="aaaaa"):
         method.set_classes(["cat", "a" * 71])
 
 
 def test_prompts_that_are_word_embeddings_make_zero_shot_clip(clip, monkeypatch):
-    """UPT Eq. (2) with t_1 ... t_m = the words "a photo of a", in the first layer, is the hand-written prompt."""
+    """UPT Eq. (2) with t_1 … t_m = "a photo of a", in the first layer: the hand-written prompt."""
     ids = torch.tensor(clip.tokenizer.encode("a photo of a"))
     method = make(clip, n_ctx=len(ids), depth=1)
     T = clip.token_embedding(ids)[None]
@@ -79,7 +83,7 @@ def test_prompts_that_are_word_embeddings_make_zero_shot_clip(clip, monkeypatch)
 
 
 def theta_written_out(theta, U):
-    """UPT Eq. (5), one layer, one prompt, one head at a time. U and the result: arrays [depth, 2n, D]."""
+    """UPT Eq. (5), one layer, one prompt, one head at a time. U and U-hat are [depth, 2n, D]."""
     weight = {name: p.detach().numpy() for name, p in theta.named_parameters()}
     D, H = U.shape[-1], theta.heads
 
@@ -117,15 +121,19 @@ def test_theta_is_its_equation_written_out(attention, heads):
     torch.manual_seed(0)
     theta = Theta(8, heads, 0.0, attention).double()
     for parameter in theta.parameters():
-        nn.init.normal_(parameter)  # LayerNorm's gains and biases too, which start as ones and zeros
+        nn.init.normal_(
+            parameter
+        )  # LayerNorm's gains and biases too, which start as ones and zeros
     U = torch.randn(3, 6, 8, dtype=torch.float64)
     assert np.allclose(theta(U).detach().numpy(), theta_written_out(theta, U.numpy()), atol=1e-9)
 
 
 @pytest.mark.parametrize("attention", ["paper", "released"])
 @pytest.mark.parametrize("half", ["text", "visual"])
-def test_a_prompt_changes_the_other_towers_prompts_only_as_the_paper_has_it(golden_clip, attention, half):
-    """UPT Eq. (5): self-attention mixes the two modalities; in the release each prompt sees itself alone."""
+def test_a_prompt_changes_the_other_towers_prompts_only_as_the_paper_has_it(
+    golden_clip, attention, half
+):
+    """UPT Eq. (5): self-attention mixes both modalities; in the release, nothing is mixed."""
     method = make(golden_clip, attention=attention)
     T, V = (x.detach() for x in method.prompts())
     with torch.no_grad():
@@ -147,7 +155,7 @@ def test_dropout_acts_in_training_only(golden_clip):
 
 
 def test_upt_on_vit_b_16_learns_1_98_million_numbers(tmp_path):
-    """At depth 1, as many as the author's release: U, theta, and the linear map to the vision width."""
+    """At depth 1, as many as the author's release: U, theta, and the map to the vision width."""
     visual = VisionTransformer(image_size=16, patch_size=16, width=768, layers=1, embed_dim=512)
     clip = CLIP(visual, 16, embed_dim=512, vocab_size=514, context_length=77, width=512, layers=1)
     clip.requires_grad_(False).tokenizer = letters_tokenizer(tmp_path, openai_ids=False)
@@ -187,7 +195,7 @@ def test_an_impossible_option_is_refused_in_one_sentence(golden_clip, options, w
 
 def test_upt_is_trained_as_the_papers_say():
     """UPT, Appendix B; epochs: CoOp, Sec. 3.1."""
-    recipe = FILES["upt"].PAPER
-    assert (recipe["lr"], recipe["batch_size"], recipe["options"]) == (0.002, 32, {})
-    assert recipe["epochs"] == {1: 50, 2: 100, 4: 100, 8: 200, 16: 200}
-    assert (UPT(load_clip("tiny"), NAMES).n_ctx, recipe["max_norm"]) == (4, None)
+    recipe = upt.PAPER
+    assert (recipe.lr, recipe.batch_size, recipe.options, recipe.max_norm) == (0.002, 32, {}, None)
+    assert recipe.epochs == {1: 50, 2: 100, 4: 100, 8: 200, 16: 200}
+    assert UPT(load_clip("tiny"), NAMES).n_ctx == 4

@@ -35,20 +35,28 @@ def test_without_prompts_it_is_zero_shot_clip(clip):
     """UPT Eq. (4) with n = 0 is Eq. (3), and the text stays the hand-written prompt."""
     method, images = make(clip, "vpt", template="a {} texture."), pictures(clip)
     method.V = torch.nn.Parameter(method.V[:, :0])
-    assert torch.allclose(method(images), make(clip, "zero_shot", template="a {} texture.")(images), atol=1e-3)
+    assert torch.allclose(
+        method(images), make(clip, "zero_shot", template="a {} texture.")(images), atol=1e-3
+    )
 
 
 def test_prompts_before_ln_pre_pass_through_it_with_the_patches(clip):
-    """The published placement: the prompts join [CLS] and the patches before the LayerNorm, not after it."""
+    """The published placement: the prompts join [CLS] and the patches before the LayerNorm."""
     visual, images = clip.visual, pictures(clip)
     method = make(clip, "vpt", depth=1, before_ln_pre=True)
     patches = visual.conv1(images).flatten(2).transpose(1, 2)
-    x = torch.cat([visual.class_embedding.expand(3, 1, -1), patches], dim=1) + visual.positional_embedding
+    x = (
+        torch.cat([visual.class_embedding.expand(3, 1, -1), patches], dim=1)
+        + visual.positional_embedding
+    )
     x = visual.ln_pre(torch.cat([x[:, :1], method.V[0].expand(3, -1, -1), x[:, 1:]], dim=1))
     for block in visual.transformer.resblocks:
         x = block(x)
-    assert difference(method.encode_image(images), visual.pool(x[:, 0])) < 1e-5
-    assert difference(method.encode_image(images), make(clip, "vpt", depth=1).encode_image(images)) > 1e-4
+    assert difference(method.encode_image(images), visual.pool(x)) < 1e-5
+    assert (
+        difference(method.encode_image(images), make(clip, "vpt", depth=1).encode_image(images))
+        > 1e-4
+    )
 
 
 @pytest.mark.parametrize(
