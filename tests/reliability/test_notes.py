@@ -69,7 +69,9 @@ def commands(text):
     for block in code_blocks(text):
         whole = re.sub(r"\s*\\\n\s*", " ", "\n".join(block))
         lines += re.findall(r'python3? -c "[^"]*"', whole)
-        lines += [line for line in whole.splitlines() if " -c " not in line]
+        for line in whole.splitlines():
+            if " -c " not in line:
+                lines += re.split(r" && |; (?=python)", line)
     for line in lines:
         found = re.search(
             r"(?:^|do |\$ |OMP_NUM_THREADS=\d )(?:python3?|torchrun \S+) (.*)", line, re.DOTALL
@@ -123,6 +125,7 @@ def test_commands_are_found_in_blocks_and_between_backticks():
     python eval.py --dataset toy   on the eight sets
     for p in runs/*; do python eval.py $p \\
         --json; done
+    cd here && python train.py --shots 1
     python -c "
     print(1)"
 
@@ -137,6 +140,7 @@ torchrun --nproc-per-node=2 train.py  # on two
         ["-c", "\nprint(1)"],
         ["eval.py", "--dataset", "toy"],
         ["eval.py", "$p", "--json"],
+        ["train.py", "--shots", "1"],
         ["train.py"],
     ]
 
