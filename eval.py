@@ -27,27 +27,22 @@ from clip_min import load_clip
 from clip_min.data import Dataset, load_dataset, split_classes
 from clip_min.files import write_whole
 from prompts.experiments import plots, predictions, published, store, tables
-from prompts.experiments.evaluation import evaluate, variances
+from prompts.experiments.evaluation import evaluate, probabilities, variances
 from prompts.experiments.flags import compute_of, expand, parse_eval_flags, run_script
-from prompts.experiments.plan import zero_shot_setting
 
 
 def evaluate_on(dataset, prompt, clip, flags, compute):
-    """Accuracy of a prompt, or of zero-shot CLIP (prompt: None): a line on the screen, and a
-    row."""
-    start, items = time.monotonic(), getattr(dataset, flags.split)
+    """Evaluate a prompt, or zero-shot CLIP (prompt: None), and record it → words for the screen."""
+    start, setting = time.monotonic(), store.setting_of(prompt, clip, flags)
+    row = store.row_of(setting, dataset, flags.classes, flags.split)
+    items = getattr(dataset, flags.split)
     method = store.method_of(prompt, clip, dataset, flags).to(compute.device)
     accuracy = evaluate(method, items, compute)
-    if prompt:
-        setting = store.setting_of_prompt(prompt, flags)
-    else:
-        setting = zero_shot_setting(clip, flags.options, flags)
-    row = store.row_of(setting, dataset, flags.classes, flags.split)
     row.update(accuracy=accuracy, trainable_parameters=store.count_parameters(method))
     row.update(seconds=round(time.monotonic() - start, 1), device=str(compute.device))
     store.Results(flags.out / "results.jsonl").record(row)
     words = variances(method, items, compute) if flags.variance else ""
-    return f"{len(dataset.classnames):5} classes  {accuracy:6.2f} %{words}"
+    return f"{len(dataset.classnames):5} classes  {accuracy:6.2f} %", words
 
 
 def read_prompt(path, flags, clip_of):
@@ -73,28 +68,26 @@ def evaluate_all(path, prompt, clip, flags, compute):
         dataset = split_classes(dataset, flags.classes)
         if prompt and own is None:  # a published prompt: its names have lost their spelling
             prompt = published.respell(prompt, dataset.classnames, clip.tokenizer)
-        words = evaluate_on(dataset, prompt, clip, flags, compute)
+        words, more = evaluate_on(dataset, prompt, clip, flags, compute)
         label = path.parent if path else flags.method or "zero_shot"
-        print(f"{name:20} {flags.classes:4} {words}  {label}")
+        print(f"{name:20} {flags.classes:4} {words}  {label}{more}")
 
 
 def predict(prompt, clip, flags, compute):
-    """The most probable classes of each picture, printed or drawn → 1 if one cannot be read, else
-    0."""
-    paths, problems = predictions.readable_pictures(predictions.find_pictures(flags.images))
+    """The most probable classes of each picture, printed or drawn → status 1 if one is bad."""
+    paths, problems = predictions.pictures_to_classify(flags.images, clip.preprocess)
     names = flags.classnames.split(",") if flags.classnames else prompt and prompt["classnames"]
     if not names:
-        raise ValueError("Without a prompt file there are no classes yet: give --classnames "
-                         '"cat,dog,...".')
+        raise ValueError('There are no classes without a prompt file: give --classnames "cat,dog".')
     template = flags.template or (prompt or {}).get("text_template") or "a photo of a {}."
     classes = Dataset("pictures", [name.strip() for name in names], [template], [], [], [])
     method = store.method_of(prompt, clip, classes, flags).to(compute.device)
-    best = predictions.best_classes(method, paths, classes.classnames, compute)
+    best = predictions.best(probabilities(method, paths, compute), classes.classnames)
     if flags.picture:
-        predictions.draw(paths, best, flags.picture)
+        predictions.save_picture(flags.picture, paths, best)
     as_words = predictions.as_json_lines if flags.json else predictions.as_text
     print(as_words(paths, best))
-    return int(bool(problems))
+    return int(problems > 0)
 
 
 def report(flags):
@@ -103,12 +96,15 @@ def report(flags):
     results.refresh()
     chosen = dict(datasets=flags.dataset and expand(flags.dataset), shots=flags.shots)
     chosen.update(methods=flags.method and [flags.method], models=flags.model and [flags.model])
-    if flags.plot:
-        kind, path = flags.plot
-        write_whole(path, plots.draw(results.rows, kind, **chosen).encode())
-        print(path)
-    if flags.table:
-        print(tables.report(results.rows, flags.table, flags.format, **chosen))
+    try:
+        if flags.plot:
+            kind, path = flags.plot
+            write_whole(path, plots.draw(results.rows, kind, **chosen).encode())
+            print(path)
+        if flags.table:
+            print(tables.report(results.rows, flags.table, flags.format, **chosen))
+    except ValueError as error:
+        raise ValueError(f"{results.path}: {error}") from error
 
 
 def main():

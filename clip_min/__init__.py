@@ -1,21 +1,19 @@
-"""CLIP from scratch: everything that the prompt methods build on, and nothing that knows of prompts.
+"""CLIP from scratch: what the prompt methods build on, and nothing that knows of prompts.
 
-    tokenizer.py    text → ids and back: byte-level BPE, and how its merges are learned
-    model.py        the text tower, the vision transformer, and CLIP
-    resnet.py       CLIP's modified ResNet, the other kind of image tower
-    checkpoint.py   weights of every common layout → a frozen CLIP: `load_clip`
-    formats.py      files of weights → named tensors, without running what they contain
-    download.py     files from the network, resumed and checked by SHA-256
-    preprocess.py   pictures → normalised tensors; augmentation for training
-    data.py         the benchmarks' facts, few-shot and base/new splits, pictures for training
-    layouts.py      how a data set lies on disk: split files, class folders, folders of one's own
-    survey.py       which benchmarks a disk holds, and whether they are whole: `python -m clip_min.data DATA`
-    features.py     frozen image features, computed once and kept on disk
-    world/          the miniature world: its drawings, captions, benchmarks, and the tiny CLIP's weights
-    pretrain.py     contrastive pre-training of the tiny CLIP
+model.py          the text tower, the vision transformer, and CLIP
+resnet.py         CLIP's modified ResNet, the other kind of image tower
+tokenizer.py      text → ids and back: byte-level BPE, and how its merges are learned
+preprocess.py     pictures → normalised tensors; augmentation for training
+weights/          a name or a file → a frozen CLIP: `load_clip`
+data/             the benchmarks: what they are, how they lie on disk, few-shot and base/new splits
+world/            the miniature world, and the pre-training of the tiny CLIP on it
+recipe.py         how a method is trained: learning rate, epochs, crops
+download.py       files from the network, resumed and checked by SHA-256
+files.py          files written whole, locks, zips that cannot fill the memory
+allocator.py      one call that makes training on a CPU faster
 
-    >>> from clip_min import load_clip
-    >>> clip = load_clip("ViT-B/16")  # doctest: +SKIP
+>>> from clip_min import load_clip
+>>> clip = load_clip("ViT-B/16")  # doctest: +SKIP
 """
 
 from clip_min.weights import load_clip

@@ -1,7 +1,8 @@
 """Download a file once, and know by its SHA-256 that it is the right one.
 
 A file under way is called `<name>.part`. A broken download goes on from there the next time; the
-part gets its real name only when the SHA-256 of all its bytes fits.
+part gets its real name only when the SHA-256 of all its bytes fits. Of several processes that want
+the same file, one downloads it and the others wait.
 """
 
 import hashlib
@@ -12,11 +13,14 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from clip_min.files import lock, naming, printable
+
 BLOCK = 1 << 20  # bytes read at a time: 1 MiB
+TRY_AGAIN = (408, 425, 429)  # besides 5xx, the answers that may be another one later
 
 
 def cache_folder() -> Path:
-    """Where downloads live: $CLIP_MIN_CACHE, or ~/.cache/clip, where openai/CLIP keeps the same files."""
+    """Where downloads live: $CLIP_MIN_CACHE, or ~/.cache/clip as in openai/CLIP."""
     return Path(os.environ.get("CLIP_MIN_CACHE") or Path.home() / ".cache" / "clip")
 
 
@@ -30,34 +34,64 @@ def file_sha256(path: str | Path) -> str:
 
 
 def fetch(url: str, path: Path, sha256: str) -> Path:
-    """Make sure that `path` holds the file with this SHA-256; download it from `url` if nothing is there.
+    """Make sure that `path` holds the file with this SHA-256; download it if nothing is there.
 
-    Raises ValueError, in one sentence that says what to do, if the file cannot be had or is another one.
+    Raises ValueError, in one sentence that says what to do, if the file cannot be had or written,
+    or is another one.
     """
     if path.is_file():
         found = file_sha256(path)
         if found != sha256:
-            raise ValueError(f"{path} is not what was expected: SHA-256 {found}, not {sha256}; move it away.")
+            raise ValueError(
+                f"{printable(path)} is not what was expected: SHA-256 {found}, not {sha256}; "
+                "move it away."
+            )
         return path
-    part = path.with_name(path.name + ".part")
+    lock_file = path.with_name(f".{path.name}.lock")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with lock(lock_file, wait=False) as is_held:
+            if is_held:
+                fetch_alone(url, path, sha256)
+        if not is_held:
+            print(f"{path.name}: another process downloads it, waiting", file=sys.stderr)
+            with lock(lock_file):
+                fetch_alone(url, path, sha256)
+        lock_file.unlink(missing_ok=True)  # whoever still waits for it finds the whole file
+    except OSError as error:
+        where = printable(error.filename or path)
+        raise ValueError(f"Cannot write {where}: {error.strerror or error}.") from error
+    return path
+
+
+def fetch_alone(url, path, sha256):
+    """What `fetch` does where nothing is there, while no other process does it."""
+    if path.is_file():  # another process was faster
+        return
+    part = path.with_name(path.name + ".part")
+    by_hand = f"get the file elsewhere and put it there by hand: {printable(path)}"
+    try:
         download(url, part)
     except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", None) or error or type(error).__name__
+        if not isinstance(error, urllib.error.URLError) and getattr(error, "filename", None):
+            raise  # the disk, and not the network
+        reason = printable(getattr(error, "reason", None) or error or type(error).__name__)
+        status = getattr(error, "code", 0)
+        if 400 <= status < 500 and status not in TRY_AGAIN:
+            raise ValueError(
+                f"Cannot download {url} (HTTP {status}, {reason}): {by_hand}"
+            ) from error
         raise ValueError(
             f"Cannot download {url} ({reason}): try again, which goes on where it stopped, "
-            f"or get the file elsewhere and put it there by hand: {path}"
+            f"or {by_hand}"
         ) from error
     found = file_sha256(part)
     if found != sha256:
         part.unlink()
         raise ValueError(
-            f"What came from {url} has SHA-256 {found}, not {sha256}, and was thrown away: try again, "
-            f"or get the file elsewhere and put it there by hand: {path}"
+            f"What came from {url} has SHA-256 {found}, not {sha256}, and was thrown away: "
+            f"try again, or {by_hand}"
         )
     part.replace(path)
-    return path
 
 
 def download(url, part):
@@ -70,19 +104,22 @@ def download(url, part):
     try:
         response = urllib.request.urlopen(request, timeout=30)  # seconds
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # "range not satisfiable": nothing is lacking, the SHA-256 will tell
+        if error.code == 416 and have:  # "range not satisfiable": nothing is lacking
             return
         raise
     with response:
-        if response.status != 206:  # 206 is "partial content"; any other answer starts from the beginning
+        if response.status != 206:  # 206 is "partial content"; others start from the beginning
             have = 0
-        total = have + int(response.headers.get("Content-Length", 0))
+        length = response.headers.get("Content-Length", "").strip()
+        total = have + int(length) if length.isdecimal() and length.isascii() else None
+        promised = "?" if total is None else f"{total / 1e6:.0f}"
         with part.open("ab" if have else "wb") as file:
             while block := response.read(BLOCK):
-                file.write(block)
+                with naming(part):
+                    file.write(block)
                 have += len(block)
-                progress = f"\r{part.stem}: {have / 1e6:.0f} of {total / 1e6:.0f} MB"
+                progress = f"\r{part.stem}: {have / 1e6:.0f} of {promised} MB"
                 print(progress, end="", file=sys.stderr, flush=True)
             print(file=sys.stderr)
-    if have < total:
+    if total is not None and have < total:
         raise ConnectionError(f"the connection broke after {have:,} of {total:,} bytes")

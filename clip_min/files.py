@@ -1,11 +1,21 @@
-"""Writing files so that a kill, a full disk or a second process never leaves half a file behind."""
+"""Files that are whole or not there: a kill, a full disk or a second process leaves no half of one.
+
+write_whole, save_tensors, load_tensors, append_line, read_json_lines, read_json
+lock          one process at a time
+open_zip      a zip that cannot fill the memory
+printable     names out of foreign files, made safe for a terminal
+"""
 
 import contextlib
+import errno
+import functools
 import glob
 import io
 import json
 import os
 import time
+import warnings
+import zipfile
 from pathlib import Path
 
 import torch
@@ -13,27 +23,70 @@ import torch
 try:
     import fcntl
 except ImportError:  # Windows
+    fcntl = None
     import msvcrt
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # what a disk without locks answers
+MAX_GROWTH = 4  # how many times larger than the zip itself its contents may be
+
+
+def printable(text, limit=1000):
+    """Any object → its text on one line, safe for a terminal, an SVG and a log file.
+
+    Control characters, line breaks, terminal escapes, invisible characters and lone surrogates
+    become escapes such as \\x1b. A text of more than `limit` characters is cut.
+
+    >>> print(printable("cat\\x1b[2J\\n"))
+    cat\\x1b[2J\\n
+    """
+    text = str(text)
+    text = text if len(text) <= limit else text[:limit] + "..."
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+@contextlib.contextmanager
+def naming(path):
+    """Inside it, an OSError that names no file, such as that of a full disk, names this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def write_whole(path, data):
-    """Write bytes under a temporary name, then rename: `path` is the old file or the new one, never a part.
+    """Write bytes under a temporary name, then rename: `path` is the old file or the whole new one.
 
-    Raises OSError (a full disk, say); the temporary file is removed then. What a killed process left of its own is
-    removed when it is an hour old.
+    Raises OSError that names the path (a full disk, say); the temporary file is removed then.
+    What a killed process left of its own is removed when it is an hour old.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
-        with contextlib.suppress(FileNotFoundError):  # another process may be faster
+        with contextlib.suppress(OSError):  # another process may be faster
             if time.time() - leftover.stat().st_mtime > 3600:
                 leftover.unlink()
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        with naming(path):
+            temporary.write_bytes(data)
+            replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def replace(temporary, path):
+    """Rename a file onto another. Windows refuses while the old one is read: wait up to 5 s."""
+    for _ in range(50):
+        try:
+            temporary.replace(path)
+            return
+        except PermissionError:
+            if fcntl is not None:  # not Windows
+                raise
+            time.sleep(0.1)  # seconds
+    temporary.replace(path)
 
 
 def save_tensors(path, content):
@@ -46,64 +99,129 @@ def save_tensors(path, content):
 def load_tensors(path):
     """What `save_tensors` wrote, on the CPU, without running code that a foreign file may bring.
 
-    Raises ValueError naming the file if it is damaged or holds anything but tensors and plain values.
+    Raises ValueError naming the file if it cannot be read, is damaged, or holds anything but
+    tensors and plain values.
     """
     try:
+        open_zip(path).close()  # `torch.load` would also take older, less safe kinds of file
         return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ValueError(f"{printable(path)} cannot be read: {reason}.") from error
     except Exception as error:  # damaged bytes can raise anything
-        raise ValueError(f"{path} is damaged or was not written by this project: remove it.") from error
+        raise ValueError(
+            f"{printable(path)} is damaged or was not written by this project."
+        ) from error
+
+
+def open_zip(path):
+    """A zip file → an open `zipfile.ZipFile` that unpacks to at most 4 times its own size and 1 MB.
+
+    Raises ValueError for a larger one: a megabyte of zip can become gigabytes of zeros.
+    Raises zipfile.BadZipFile if it is damaged.
+    """
+    archive = zipfile.ZipFile(path)
+    members = archive.infolist()
+    size, unpacked = os.path.getsize(path), sum(member.file_size for member in members)
+    usual = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    if all(member.compress_type in usual for member in members):
+        if unpacked <= MAX_GROWTH * size + 1_000_000:
+            return archive
+    archive.close()
+    raise ValueError(f"it is a zip of {size:,} bytes that would unpack to {unpacked:,}.")
 
 
 @contextlib.contextmanager
 def lock(path, wait=True):
-    """Hold the lock of this name → True; or False, at once, if another process has it and `wait` is False.
+    """Hold the lock of this name → True; False, at once, if another has it and `wait` is False.
 
-    The file stays when the lock is let go. A killed process holds none.
+    The file stays when the lock is let go. A killed process holds none. On a disk that has no locks
+    everyone gets True, and a note says so once.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "ab") as file:
-        mine = try_to_lock(file)
-        while wait and not mine:
+        is_held = try_to_lock(file)
+        while wait and not is_held:
             time.sleep(0.1)  # seconds
-            mine = try_to_lock(file)
-        yield mine
+            is_held = try_to_lock(file)
+        yield is_held
 
 
 def try_to_lock(file):
     """Whether this open file could be locked now. Closing it unlocks it."""
     try:
-        if os.name == "nt":
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with naming(file.name):
+            if fcntl is None:
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return False
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        say_that_nothing_is_locked(error.strerror)
     return True
+
+
+@functools.cache
+def say_that_nothing_is_locked(reason):
+    """The note on a disk without locks, once in a process."""
+    warnings.warn(
+        f"This disk has no file locks ({reason}): start no second process on the same folder.",
+        stacklevel=2,
+    )
 
 
 def append_line(path, line):
     """Add one line to a text file in a single write, so that two processes never mix their lines.
 
-    A last line that a kill left without its line break is closed first.
+    A last line that a kill left without its line break is closed first. Raises OSError that names
+    the path.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "ab+") as file:
+    with naming(path), open(path, "ab+") as file:
         file.seek(0, os.SEEK_END)
-        broken = False
+        is_cut = False
         if file.tell():
             file.seek(-1, os.SEEK_END)
-            broken = file.read(1) != b"\n"
-        file.write((b"\n" if broken else b"") + line.encode() + b"\n")
+            is_cut = file.read(1) != b"\n"
+        file.write((b"\n" if is_cut else b"") + line.encode() + b"\n")
 
 
 def read_json_lines(path):
-    """A file of one JSON object per line → their list; [] without a file. A line that a kill cut short is left out."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    """A file of one JSON object per line → their list; [] without a file.
+
+    A line that a kill cut short is left out. So is a line that is not a JSON object, with a note.
+    """
+    rows, odd_lines = [], []
+    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    for number, line in enumerate(lines, start=1):
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
+            row = json.loads(line.decode("utf-8"))
+        except (ValueError, RecursionError):
+            row = None
+        if isinstance(row, dict):
+            rows.append(row)
+        elif line.strip() and not line.startswith(b"{"):  # what a kill cuts short begins with {
+            odd_lines.append(number)
+    if odd_lines:
+        warnings.warn(
+            f"{printable(path)} has {len(odd_lines)} lines that are not JSON objects, the first of "
+            f"them line {odd_lines[0]}: they are left out.",
+            stacklevel=2,
+        )
     return rows
+
+
+def read_json(path):
+    """A file with a JSON object → dict. Raises ValueError that names the file for anything else."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{printable(path)} is not JSON: {printable(error)}.") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{printable(path)} should hold a JSON object.")
+    return content

@@ -1,16 +1,19 @@
 """From a picture file to the tensor that CLIP's image tower reads.
 
-    file → read_picture → RGB picture → clip.preprocess, in training clip.preprocess.augment → [3, size, size]
+    file → read_picture → RGB picture → clip.preprocess → [3, size, size]
+                                      └ in training clip.preprocess.augment
 
-`Preprocess` gives what openai/CLIP's own transform gives, and its `augment` is the random cropping and mirroring
-of CoOp's released configuration (the paper names none), with Pillow and NumPy instead of torchvision.
+`Preprocess` gives what openai/CLIP's own transform gives, and its `augment` is the random cropping
+and mirroring of CoOp's released configuration (the paper names none), with Pillow and NumPy instead
+of torchvision.
 
 Differs from the published code:
-- A picture's EXIF orientation is applied. The published code shows such a photograph to CLIP lying on
+- A picture's EXIF orientation is applied. The published code shows such a photograph to CLIP lying
+  on
   its side, as the file stores it; none of the benchmarks depends on it.
 - 16-bit grey is scaled to 8 bits. Pillow's `convert("RGB")` clips it: nearly all of it turns white.
-- A picture becomes RGB before it is resized, not after. For RGB files, all of the benchmarks' but a few,
-  this is the same; a palette picture would otherwise be resized by its palette's numbers.
+- A picture becomes RGB before it is resized, not after. For RGB files, all of the benchmarks' but a
+  few, this is the same; a palette picture would otherwise be resized by its palette's numbers.
 As in the published code, what a transparent picture hides shows up: `convert("RGB")` drops the
 transparency and keeps the colours underneath.
 """
@@ -18,53 +21,131 @@ transparency and keeps the colours underneath.
 import functools
 import math
 import os
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, UnidentifiedImageError
 
-MEAN = (0.48145466, 0.4578275, 0.40821073)  # of the pictures CLIP was trained on, red, green, blue in [0, 1]
+from clip_min.files import printable
+
+# Of the pictures that OpenAI's CLIP was trained on: red, green, blue in [0, 1].
+MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
-MAX_ELONGATION = 1000  # longer side / shorter side: a strip beyond this would be blown up to a gigabyte
+MAX_ELONGATION = 1000  # longer side / shorter side: a strip beyond this would become a gigabyte
+MAX_PIXELS = 128_000_000  # of a picture file; Pillow holds so many in half a gigabyte
+
+FORMATS = {  # Pillow's name: suffixes of such files; no other kind of file is opened
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "MPO": (".mpo",),  # several JPEGs in one file
+    "PNG": (".png", ".apng"),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "WEBP": (".webp",),
+    "AVIF": (".avif", ".avifs"),
+    "JPEG2000": (".jp2", ".j2k", ".jpf", ".jpx", ".jpc", ".j2c"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "TIFF": (".tif", ".tiff"),
+}
+SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)  # in lower case
+
+ORIENTATION = 0x0112  # the number of this tag in EXIF
+TURNS = {  # its value: what puts the picture upright
+    2: Image.FLIP_LEFT_RIGHT,
+    3: Image.ROTATE_180,
+    4: Image.FLIP_TOP_BOTTOM,
+    5: Image.TRANSPOSE,
+    6: Image.ROTATE_270,
+    7: Image.TRANSVERSE,
+    8: Image.ROTATE_90,
+}
 
 
 def to_rgb(image):
     """A Pillow picture of any mode → the same picture in mode "RGB", 8 bits a channel.
 
-    16-bit grey (modes "I;16..." and "I") is divided by 257, so that 65,535 becomes 255.
+    16-bit grey is divided by 257, so that 65,535 becomes 255. 32-bit grey (mode "I", from TIFF)
+    within 0 to 255 is taken as it is, as Pillow shows it; a larger range as 16-bit grey.
     """
     if image.mode.startswith("I"):
-        grey = np.asarray(image).astype(np.int64).clip(0, 65535)
-        image = Image.fromarray(((grey + 128) // 257).astype(np.uint8))
-    return image.convert("RGB")
+        may_be_8_bit = image.mode == "I" and image.format not in ("PNG", "PPM")
+        is_8_bit = may_be_8_bit and image.getextrema()[1] <= 255
+        image = grey_of(image, 1 if is_8_bit else 257)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def grey_of(image, divisor):
+    """A picture of whole numbers → mode "L": value / divisor, rounded, within 0 to 255."""
+    grey = np.empty((image.height, image.width), dtype=np.uint8)
+    for top in range(0, image.height, 256):  # in strips, since 8 bytes a pixel are many
+        strip = image.crop((0, top, image.width, min(top + 256, image.height)))
+        values = np.asarray(strip).astype(np.int64)
+        grey[top : top + 256] = ((values + divisor // 2) // divisor).clip(0, 255)
+    return Image.fromarray(grey)
+
+
+def upright(image):
+    """A loaded picture → the same, turned as its EXIF orientation says; unreadable EXIF is none."""
+    try:
+        turn = TURNS.get(image.getexif().get(ORIENTATION))
+    except Exception:  # damaged tags make Pillow raise any of a dozen types
+        turn = None
+    return image if turn is None else image.transpose(turn)
+
+
+@functools.cache
+def known_formats():
+    """Those of `FORMATS` that this Pillow reads."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def read_picture(path):
     """A picture file → a Pillow picture in mode "RGB", turned as its EXIF orientation says.
 
-    Raises ValueError, naming the file, when it is missing, empty, cut short, no picture, or so large
-    that Pillow takes it for a decompression bomb (about 179 million pixels).
+    Only files of the kinds in `FORMATS` are opened, whatever they are called; other kinds can start
+    programs (PostScript starts Ghostscript). Raises ValueError, naming the file, when it is
+    missing, empty, cut short, not a picture, or larger than 128 million pixels.
     """
+    name = printable(path)
     if not os.path.isfile(path):
-        raise ValueError(f"Cannot read the picture {path}: there is no such file.")
+        raise ValueError(f"Cannot read the picture {name}: there is no such file.")
     if os.path.getsize(path) == 0:
-        raise ValueError(f"Cannot read the picture {path}: the file is empty.")
+        raise ValueError(f"Cannot read the picture {name}: the file is empty.")
     try:
-        with Image.open(path) as image:
-            return to_rgb(ImageOps.exif_transpose(image))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's, on damaged tags and on many pixels
+            return decode(path)
+    except UnidentifiedImageError as error:
+        kinds = ", ".join(FORMATS)
+        raise ValueError(
+            f"Cannot read the picture {name}: cannot identify image file (read are {kinds})."
+        ) from error
     except Exception as error:  # a damaged file makes Pillow raise any of a dozen types
-        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        raise ValueError(f"Cannot read the picture {path}: {reason}.") from error
+        reason = printable(" ".join(str(error).split())).rstrip(".") or type(error).__name__
+        raise ValueError(f"Cannot read the picture {name}: {reason}.") from error
+
+
+def decode(path):
+    """What `read_picture` does with a file that is there; raises whatever Pillow raises."""
+    # Not opened by its name: then Pillow 13 maps the file, and garbles a turned grey TIFF.
+    with open(path, "rb") as file, Image.open(file, formats=known_formats()) as image:
+        if image.width * image.height > MAX_PIXELS:  # before any of them is decoded
+            raise ValueError(f"{image.width} x {image.height} pixels are too many")
+        image.load()  # Pillow turns a TIFF here, and forgets its orientation
+        turned = upright(image)
+        turned.format = image.format  # `to_rgb` asks for it
+        return to_rgb(turned)
 
 
 @dataclass(frozen=True)
 class Preprocess:
     """How a model's pictures become tensors: `clip.preprocess`.
 
-    size: pixels along each side. mean, std: of the red, green and blue pictures that the model was trained on,
-    in [0, 1].
+    size: pixels along each side. mean, std: of the pictures that the model was trained on, for red,
+    green and blue in [0, 1].
 
     >>> Preprocess(224)(Image.new("RGB", (500, 333))).shape
     torch.Size([3, 224, 224])
@@ -77,15 +158,18 @@ class Preprocess:
     def __call__(self, image):
         """A Pillow picture → FloatTensor [3, size, size], the way CLIP sees pictures in evaluation.
 
-        The shorter side is resized to `size` pixels (bicubic), the middle square is cut out, and the colours
-        are normalised. Raises ValueError for a strip more than 1,000 times as long as wide.
+        The shorter side is resized to `size` pixels (bicubic), the middle square is cut out, and
+        the colours are normalised. Raises ValueError for a strip more than 1,000 times as long as
+        wide.
         Source: openai/CLIP, `_transform`; the rounding is torchvision's Resize and CenterCrop.
         """
         image, size = to_rgb(image), self.size
         width, height = image.size
         short, long = min(width, height), max(width, height)
         if long > MAX_ELONGATION * short:
-            raise ValueError(f"A picture of {width} x {height} pixels is too thin a strip: crop it first.")
+            raise ValueError(
+                f"A picture of {width} x {height} pixels is too thin a strip: crop it first."
+            )
         longer = int(size * long / short)
         width, height = (size, longer) if width <= height else (longer, size)
         image = image.resize((width, height), Image.BICUBIC)
@@ -94,11 +178,12 @@ class Preprocess:
         return self.to_tensor(image.crop((left, top, left + size, top + size)))
 
     def augment(self, image, generator, scale=(0.08, 1.0), flip=True):
-        """A Pillow picture → FloatTensor [3, size, size] of a random crop of it, mirrored half of the time.
+        """A Pillow picture → FloatTensor [3, size, size] of a random crop, half of them mirrored.
 
         Everything random comes from `generator` (a torch.Generator): equal seeds, equal tensors.
-        `scale` is the share of the area that a crop keeps; `flip=False` never mirrors (for pictures in which
-        left and right matter, such as letters). Source: CoOp's configuration, by way of torchvision.
+        `scale` is the share of the area that a crop keeps; `flip=False` never mirrors (for pictures
+        in which left and right matter, such as letters).
+        Source: CoOp's configuration, by way of torchvision.
         """
         image = to_rgb(image)
         top, left, height, width = random_crop_box(image.height, image.width, generator, scale)
@@ -122,19 +207,19 @@ class Preprocess:
 
 @functools.cache
 def scale_and_shift(mean, std):
-    """(pixel / 255 - mean) / std as one multiplication and one addition → their numbers, [3, 1, 1] each."""
+    """(pixel / 255 - mean) / std as a multiplication and an addition → the numbers, [3, 1, 1]."""
     scale = np.array([1 / (255 * s) for s in std], dtype=np.float32)
     shift = np.array([-m / s for m, s in zip(mean, std)], dtype=np.float32)
     return scale.reshape(3, 1, 1), shift.reshape(3, 1, 1)
 
 
 def preprocess(image, size):
-    """A Pillow picture → FloatTensor [3, size, size], with OpenAI's mean and std; see `Preprocess`."""
+    """A Pillow picture → FloatTensor [3, size, size], with OpenAI's mean and std (`Preprocess`)."""
     return Preprocess(size)(image)
 
 
 def resized_crop(image, top, left, height, width, size):
-    """The `height` x `width` pixels whose upper left corner is (`top`, `left`) → a picture of size x size.
+    """The `height` x `width` pixels from (`top`, `left`) on → a picture of size x size.
 
     Bicubic; pixels outside the crop have no influence. Source: torchvision's `resized_crop`.
     """
@@ -149,9 +234,10 @@ def uniform(low, high, generator):
 def random_crop_box(height, width, generator, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3)):
     """Where to crop a picture of `height` x `width` pixels → (top, left, crop height, crop width).
 
-    The crop covers a share of the area drawn from `scale`; its width / height is drawn from `ratio`, evenly
-    on a log scale, so that 3:4 is as likely as 4:3. After ten draws that do not fit in the picture, the
-    largest middle crop that respects `ratio`. Source: torchvision's RandomResizedCrop.
+    The crop covers a share of the area drawn from `scale`; its width / height is drawn from
+    `ratio`, evenly on a log scale, so that 3:4 is as likely as 4:3. After ten draws that do not fit
+    in the picture, the largest middle crop that respects `ratio`. Source: torchvision's
+    RandomResizedCrop.
     """
     for _ in range(10):
         area = height * width * uniform(*scale, generator)

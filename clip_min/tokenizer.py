@@ -17,10 +17,12 @@ symbol, so no text is ever unknown. The ids, in order (numbers on the right: Ope
     <|endoftext|>             49407     [EOS], always the last id
 """
 
+import functools
 import gzip
 import html
 import importlib.util
 import os
+import zlib
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -28,23 +30,28 @@ import ftfy
 import regex
 import torch
 
-from clip_min.files import write_whole
+from clip_min.download import cache_folder, fetch
+from clip_min.files import printable, write_whole
 
 OPENAI_FILE = "bpe_simple_vocab_16e6.txt.gz"
 OPENAI_VOCAB_SIZE = 49408
-MAX_MERGES = OPENAI_VOCAB_SIZE - 256 - 256 - 2  # 48,894: the file lists 262,144 and CLIP uses only the first
+OPENAI_URL = f"https://github.com/openai/CLIP/raw/main/clip/{OPENAI_FILE}"
+OPENAI_SHA256 = "924691ac288e54409236115652ad4aa250f48203de50a9e4722a6ecd48d6804a"
+MAX_MERGES = OPENAI_VOCAB_SIZE - 256 - 256 - 2  # 48,894: the first of the file's 262,144
+MAX_BYTES = 100_000_000  # of a file of merges, unpacked: OpenAI's has 3.2 million
 END_OF_WORD = "</w>"
 SOT, EOT = "<|startoftext|>", "<|endoftext|>"
 
 # A word is, tried in this order: a special token, an English contraction, a run of letters,
 # one digit, or a run of anything else that is not white space.
 WORD = regex.compile(
-    r"<\|startoftext\|>|<\|endoftext\|>|'(?:s|t|re|ve|m|ll|d)|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+", regex.IGNORECASE
+    r"<\|startoftext\|>|<\|endoftext\|>|'(?:s|t|re|ve|m|ll|d)|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+",
+    regex.IGNORECASE,
 )
 
 
 def clean(text: str) -> str:
-    """Repair broken Unicode, resolve HTML entities (also doubly escaped ones), tidy spaces, lower the case.
+    """Repair Unicode, resolve HTML entities (also doubly escaped), tidy spaces, lower the case.
 
     >>> clean("  A &amp;amp; B\\n cafÃ© ")
     'a & b café'
@@ -66,14 +73,18 @@ def byte_alphabet() -> dict[int, str]:
     """Give each of the 256 bytes a visible character, so that merges can be kept in a text file.
 
     Bytes that are visible in Latin-1 stand for themselves and come first; the others (control
-    characters, spaces) follow and borrow the characters from U+0100 on. The order is that of the ids.
+    characters, spaces) follow and borrow the characters from U+0100 on. The order is that of the
+    ids.
 
     >>> byte_alphabet()[ord("a")], byte_alphabet()[ord(" ")], list(byte_alphabet()).index(ord("a"))
     ('a', 'Ġ', 64)
     """
-    visible = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    ascii_bytes, first_half = range(ord("!"), ord("~") + 1), range(ord("¡"), ord("¬") + 1)
+    visible = [*ascii_bytes, *first_half, *range(ord("®"), ord("ÿ") + 1)]
+    alphabet = {byte: chr(byte) for byte in visible}
     hidden = [byte for byte in range(256) if byte not in visible]
-    return {byte: chr(byte) for byte in visible} | {byte: chr(256 + i) for i, byte in enumerate(hidden)}
+    alphabet.update({byte: chr(256 + i) for i, byte in enumerate(hidden)})
+    return alphabet
 
 
 CHAR_OF_BYTE = byte_alphabet()
@@ -114,12 +125,14 @@ def learn_merges(texts: list[str], num_merges: int) -> list[tuple[str, str]]:
     Pairs are counted inside words, each distinct word weighted by how often it occurs. Of equally
     frequent pairs the first in lexicographic order wins, so the result depends on the texts alone.
     Fewer than `num_merges` merges come back once no pair occurs twice.
-    Source: Sennrich et al. 2016, Algorithm 1 (there `</w>` is a symbol of its own, here part of the last).
+    Source: Sennrich et al. 2016, Algorithm 1 (there `</w>` is a symbol of its own, here part of the
+    last).
 
     >>> learn_merges(["low low lower"], 3)
     [('l', 'o'), ('lo', 'w</w>')]
     """
-    word_counts = Counter(word for text in texts for word in split_words(text) if word not in (SOT, EOT))
+    words = (word for text in texts for word in split_words(text))
+    word_counts = Counter(word for word in words if word not in (SOT, EOT))
     symbols = {word: to_symbols(word) for word in word_counts}
     pair_counts, words_with = Counter(), defaultdict(set)
 
@@ -145,7 +158,7 @@ def learn_merges(texts: list[str], num_merges: int) -> list[tuple[str, str]]:
 
 
 def save_merges(merges: list[tuple[str, str]], path: str | Path) -> None:
-    """Write merges in OpenAI's format: a header line, then one pair per line (gzipped if named .gz).
+    """Write merges in OpenAI's format: a header, then one pair per line (gzipped if named .gz).
 
     The same merges give the same bytes (no time stamp), and a file is either whole or absent.
     """
@@ -156,15 +169,23 @@ def save_merges(merges: list[tuple[str, str]], path: str | Path) -> None:
 def read_merges(path: str | Path) -> list[tuple[str, str]]:
     """Read a file of merges (plain or .gz), at most as many as OpenAI's CLIP uses.
 
-    Raises ValueError if a line does not hold exactly two symbols.
+    Raises ValueError naming the file if it is damaged, or a line does not hold exactly two symbols.
     """
-    data = Path(path).read_bytes()
-    text = (gzip.decompress(data) if Path(path).suffix == ".gz" else data).decode("utf-8")
+    try:
+        opened = gzip.open if Path(path).suffix == ".gz" else open
+        with opened(path, "rb") as file:
+            text = file.read(MAX_BYTES).decode("utf-8")
+    except (EOFError, ValueError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(
+            f"{printable(path)} is not a file of merges: {printable(error)}."
+        ) from error
     lines = text.rstrip().split("\n")[1 : 1 + MAX_MERGES]  # the first line is a header
     merges = [tuple(line.split()) for line in lines]
     for number, merge in enumerate(merges, start=2):
         if len(merge) != 2:
-            raise ValueError(f"Line {number} of {path} should hold two symbols with a space between them.")
+            raise ValueError(
+                f"Line {number} of {printable(path)} should hold two symbols and a space between."
+            )
     return merges
 
 
@@ -183,11 +204,22 @@ def find_openai_merges() -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
+def openai_merges() -> Path:
+    """OpenAI's file of merges: found on this computer, otherwise downloaded (1.4 MB).
+
+    Raises ValueError, in one sentence that says what to do, if the download fails.
+    """
+    return find_openai_merges() or fetch(OPENAI_URL, cache_folder() / OPENAI_FILE, OPENAI_SHA256)
+
+
 class Tokenizer:
     """Turn texts into ids and back, with the merges of one file (Radford et al. 2021, Sec. 2.4).
 
+    path_to_merges: without one, they are OpenAI's: their file is looked for, and downloaded if it
+        is nowhere, when a text is first encoded or an id decoded.
     Attributes: `vocab_size`; `sot` and `eot`, the ids of [SOS] and [EOS]; `encoder`, symbol → id;
     `decoder`, id → symbol. As in OpenAI's code, "<|endoftext|>" inside a text becomes the id `eot`.
+    Raises ValueError if the merges cannot be read, or are not OpenAI's number of them.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "merges.txt"
@@ -200,16 +232,43 @@ class Tokenizer:
             [514, 513, 515,   0,   0]])
     """
 
-    def __init__(self, path_to_merges: str | Path):
-        merges = read_merges(path_to_merges)
-        chars = list(CHAR_OF_BYTE.values())
-        symbols = chars + [char + END_OF_WORD for char in chars] + [a + b for a, b in merges] + [SOT, EOT]
-        self.vocab_size = len(symbols)
-        self.decoder = dict(enumerate(symbols))
-        self.encoder = {symbol: i for i, symbol in self.decoder.items()}
-        self.sot, self.eot = self.encoder[SOT], self.encoder[EOT]
-        self.rank = {pair: rank for rank, pair in enumerate(merges)}  # a low rank was learned early
+    def __init__(self, path_to_merges: str | Path | None = None):
+        self.path = path_to_merges
+        self.vocab_size = OPENAI_VOCAB_SIZE if self.path is None else 512 + len(self.merges) + 2
+        self.sot, self.eot = self.vocab_size - 2, self.vocab_size - 1
         self.cache = {SOT: [self.sot], EOT: [self.eot]}  # word -> ids; captions repeat their words
+
+    @functools.cached_property
+    def merges(self) -> list[tuple[str, str]]:
+        """The merges, in the order in which they were learned."""
+        if self.path is not None:
+            return read_merges(self.path)
+        path = openai_merges()
+        merges = read_merges(path)
+        if len(merges) != MAX_MERGES:
+            raise ValueError(
+                f"{printable(path)} holds {len(merges):,} merges, but OpenAI's CLIP has "
+                f"{MAX_MERGES:,}: move it away."
+            )
+        return merges
+
+    @functools.cached_property
+    def decoder(self) -> dict[int, str]:
+        """Id → symbol."""
+        chars = list(CHAR_OF_BYTE.values())
+        at_the_end = [char + END_OF_WORD for char in chars]
+        merged = [first + second for first, second in self.merges]
+        return dict(enumerate([*chars, *at_the_end, *merged, SOT, EOT]))
+
+    @functools.cached_property
+    def encoder(self) -> dict[str, int]:
+        """Symbol → id."""
+        return {symbol: i for i, symbol in self.decoder.items()}
+
+    @functools.cached_property
+    def rank(self) -> dict[tuple[str, str], int]:
+        """Merge → its place in the order: a low rank was learned early."""
+        return {pair: rank for rank, pair in enumerate(self.merges)}
 
     def encode(self, text: str) -> list[int]:
         """Text → its ids, without [SOS], [EOS] and padding."""
@@ -221,12 +280,13 @@ class Tokenizer:
         return ids
 
     def merge(self, word: str) -> list[str]:
-        """Word → symbols: apply the earliest learned merge until none fits (Sennrich et al., Sec. 3.2)."""
+        """Word → symbols: apply the earliest merge until none fits (Sennrich et al., Sec. 3.2)."""
         symbols = to_symbols(word)
         while len(symbols) > 1:
-            best = min(zip(symbols, symbols[1:]), key=lambda pair: self.rank.get(pair, len(self.rank)))
-            if best not in self.rank:
+            known = [pair for pair in zip(symbols, symbols[1:]) if pair in self.rank]
+            if not known:
                 break
+            best = min(known, key=self.rank.get)
             symbols = merge_pair(symbols, best)
         return symbols
 
@@ -236,11 +296,13 @@ class Tokenizer:
         data = bytes(BYTE_OF_CHAR[char] for symbol in symbols for char in symbol)
         return data.decode("utf-8", errors="replace").replace(END_OF_WORD, " ")
 
-    def __call__(self, texts: str | list[str], context_length=77, truncate=False) -> torch.LongTensor:
-        """N texts → ids [N, context_length]: [SOS], the text, [EOS], then zeros. A single text gives N = 1.
+    def __call__(
+        self, texts: str | list[str], context_length=77, truncate=False
+    ) -> torch.LongTensor:
+        """N texts → ids [N, context_length]: [SOS], the text, [EOS], then zeros.
 
-        Raises ValueError if a text needs more than `context_length` ids; with `truncate` it is cut
-        instead, and [EOS] stays its last id.
+        A single text gives N = 1. Raises ValueError if a text needs more than `context_length`
+        ids; with `truncate` it is cut instead, and [EOS] stays its last id.
         """
         texts = [texts] if isinstance(texts, str) else texts
         tokens = torch.zeros(len(texts), context_length, dtype=torch.long)  # [N, L]
@@ -250,8 +312,9 @@ class Tokenizer:
                 if not truncate:
                     shown = text if len(text) <= 80 else text[:80] + "..."
                     raise ValueError(
-                        f"The text {shown!r} has {len(ids)} tokens with its start and end, over the limit of "
-                        f"{context_length}: shorten it, or pass truncate=True to cut it."
+                        f"The text {shown!r} has {len(ids)} tokens with its start and end, "
+                        f"over the limit of {context_length}: "
+                        "shorten it, or pass truncate=True to cut it."
                     )
                 ids = [*ids[: context_length - 1], self.eot]
             row[: len(ids)] = torch.tensor(ids)

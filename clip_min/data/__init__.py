@@ -1,16 +1,25 @@
 """Data sets: which picture belongs to which class.
 
-    datasets.py   Dataset, load_dataset, few_shot, split_classes; the benchmarks' facts
-    pictures.py   labelled pictures as tensors: PictureSet
-    layouts.py    how a data set lies on disk: split files, class folders, your own folders
-    survey.py     which benchmarks a disk holds, and whether they are whole: `python -m clip_min.data DATA`
+The rooms of this folder:
+
+    datasets.py     Dataset, load_dataset, few_shot, split_classes
+    pictures.py     labelled pictures as tensors: PictureSet
+    benchmarks.py   the benchmarks' facts: folders, prompts, counts
+    layouts.py      how a benchmark lies on disk: ImageNet's folders, FGVC's lists
+    splits.py       split files: CoOp's, and own ones where CoOp's is missing
+    own_folder.py   your own pictures: train/<class>/ and test/<class>/, or only <class>/
+    folders.py      class folders and their pictures, and what is left out there
+    names.py        class names, templates and file names: checked, compared, shown
+    survey.py       which benchmarks a disk holds, and whether they are whole
+    sources.py      where they are to be had: addresses, checksums
+    download.py     from there onto a disk: what is needed, and a question
+    fetch.py        one file from a server, with its checksum
+    unpack.py       archives, safely
+    __main__.py     `python -m clip_min.data DATA [--download NAME ...]`
 """
 
+from clip_min.data.benchmarks import BENCHMARKS, COOP, ELEVEN, SHIFTED, benchmark_name
 from clip_min.data.datasets import (
-    BENCHMARKS,
-    COOP,
-    ELEVEN,
-    SHIFTED,
     Dataset,
     Item,
     few_shot,
@@ -18,6 +27,7 @@ from clip_min.data.datasets import (
     readable_names,
     split_classes,
 )
+from clip_min.data.names import check_template, same_names
 from clip_min.data.pictures import PictureSet, open_picture
 
 __all__ = [
@@ -28,9 +38,12 @@ __all__ = [
     "Dataset",
     "Item",
     "PictureSet",
+    "benchmark_name",
+    "check_template",
     "few_shot",
     "load_dataset",
     "open_picture",
     "readable_names",
+    "same_names",
     "split_classes",
 ]

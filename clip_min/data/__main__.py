@@ -1,8 +1,71 @@
-"""`python -m clip_min.data DATA`: see survey.py."""
+"""Which benchmarks are on a disk, and are they whole? And the others, from their servers.
 
+    python -m clip_min.data DATA                               look over all benchmarks in DATA
+    python -m clip_min.data DATA eurosat dtd --quick           these only, without opening pictures
+    python -m clip_min.data DATA --download eurosat dtd        download these into DATA first
+
+Exit status: 0 if all that is there is whole, 1 if something is missing, unreadable or other than
+in CoOp's Table 5, 2 if there is nothing to look at.
+"""
+
+import argparse
+import os
 import sys
 
-from clip_min.data.survey import main
+from clip_min.data.benchmarks import BENCHMARKS, ELEVEN, benchmark_name
+from clip_min.data.download import download_benchmarks, is_agreed
+from clip_min.data.names import shown
+from clip_min.data.survey import SHOWN, look_over
+
+
+def main(arguments=None):
+    """Download what is asked for, look over the benchmarks, print a row for each → exit status."""
+    known = ", ".join(BENCHMARKS)
+    parser = argparse.ArgumentParser(
+        prog="python -m clip_min.data",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("root", metavar="DATA", help="the folder that holds all of them")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"look at these only: {known}")
+    parser.add_argument("--quick", action="store_true", help="do not open the pictures")
+    parser.add_argument(
+        "--all", action="store_true", help=f"name all bad pictures, not the first {SHOWN}"
+    )
+    parser.add_argument(
+        "--download", nargs="+", default=[], metavar="NAME", help="these, or eleven for all eleven"
+    )
+    parser.add_argument("--yes", action="store_true", help="download without a question")
+    flags = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # a file's name need not be UTF-8
+    wanted = keys_of(flags.download, parser)
+    names = keys_of(flags.names, parser) or wanted or list(BENCHMARKS)
+    if wanted:
+        try:
+            if not is_agreed(flags.root, wanted, flags.yes):
+                return 1
+            status = 0 if download_benchmarks(flags.root, wanted) else 1
+        except KeyboardInterrupt:
+            print("\nStopped. The same command goes on from there.")
+            return 130
+        print()
+        return max(status, look_over(flags.root, names, flags.quick, flags.all))
+    if not os.path.isdir(flags.root):
+        parser.error(f"the folder {shown(flags.root)} is not there.")
+    return look_over(flags.root, names, flags.quick, flags.all)
+
+
+def keys_of(names, parser):
+    """Data sets' names, perhaps CoOp's own or "eleven" → keys of BENCHMARKS, each once."""
+    keys = []
+    for name in names:
+        keys += ELEVEN if name == "eleven" else [benchmark_name(name)]
+    for key in keys:
+        if key not in BENCHMARKS:
+            parser.error(f"there is no benchmark {key!r}, only {', '.join(BENCHMARKS)}.")
+    return list(dict.fromkeys(keys))
+
 
 if __name__ == "__main__":
     sys.exit(main())

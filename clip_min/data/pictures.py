@@ -11,16 +11,17 @@ KEEP_BYTES = 2**30  # of pixels that training keeps in memory
 
 
 def open_picture(path):
-    """An Item's path → its RGB picture: "toy-..." is drawn, the rest read (errors: `read_picture`)."""
+    """An Item's path → its RGB picture: "toy-..." is drawn, others are read by `read_picture`."""
     return benchmarks.draw(path) if path.startswith("toy-") else read_picture(path)
 
 
 class PictureSet(torch.utils.data.Dataset):
     """A list of Items → pairs (FloatTensor [3, size, size], label).
 
-    preprocess: the model's, `clip.preprocess`. With a `recipe` (its crop_scale and flip) the pictures are cropped
-    and mirrored at random, the same in every run for the same (seed, epoch, index), and opened pictures stay in
-    memory, up to `KEEP_BYTES` of pixels. Call `set_epoch` before each pass over the data.
+    preprocess: the model's, `clip.preprocess`. With a `recipe` (its crop_scale and flip) the
+    pictures are cropped and mirrored at random, the same in every run for the same (seed, epoch,
+    index), and opened pictures stay in memory, up to `KEEP_BYTES` of pixels. Call `set_epoch`
+    before each pass over the data.
     """
 
     def __init__(self, items, preprocess, recipe=None, seed=0):
@@ -29,7 +30,7 @@ class PictureSet(torch.utils.data.Dataset):
         self.kept, self.kept_bytes = {}, 0  # index -> picture
 
     def set_epoch(self, epoch):
-        """Changes what augmentation draws; with worker processes, before the DataLoader is iterated."""
+        """Changes what augmentation draws; call it before the DataLoader is iterated."""
         self.epoch = epoch
 
     def __len__(self):
@@ -41,7 +42,8 @@ class PictureSet(torch.utils.data.Dataset):
             return self.preprocess(picture), label  # [3, size, size], int
         draw_seed = zlib.crc32(f"{self.seed} {self.epoch} {index}".encode())
         generator = torch.Generator().manual_seed(draw_seed)
-        return self.preprocess.augment(picture, generator, self.recipe.crop_scale, self.recipe.flip), label
+        scale, flip = self.recipe.crop_scale, self.recipe.flip
+        return self.preprocess.augment(picture, generator, scale, flip), label
 
     def open(self, index):
         """The RGB picture number `index`, from memory if it was kept."""

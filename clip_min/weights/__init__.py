@@ -1,9 +1,16 @@
 """A name or a file of weights → a frozen CLIP.
 
-    checkpoint.py   names, files and their layouts → `load_clip`
-    formats.py      files → named tensors, without running what they contain
+    checkpoint.py      `load_clip`: the whole way, and why a file does not load
+    locate.py          a name, a file or a folder → the file of weights; OpenAI's list of files
+    formats.py         a file → named tensors: which kind it is; safetensors; several files
+    pickles.py         PyTorch's files → named tensors, without running what they contain
+    names.py           Hugging Face's, open_clip's and wrapped names → OpenAI's
+    config.py          config.json and open_clip_config.json: followed, or refused key by key
+    config_keys.py     every key of both, and what is done with it
+    pictures.py        what a model's files say of mean, std and size of its pictures
+    __main__.py        `python -m clip_min.weights ViT-B/16` downloads weights ahead of time
 
-`python -m clip_min.weights ViT-B/16` downloads weights ahead of time.
+The merges of the text are in ../tokenizer.py, downloads in ../download.py.
 """
 
 from clip_min.weights.checkpoint import load_clip

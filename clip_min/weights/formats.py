@@ -1,59 +1,74 @@
 """Files of weights → named tensors, without running a line of code that the file brings along.
 
-A pickle is a small program, and so is TorchScript: opening either one carelessly runs whatever its
-author wrote. Here three kinds of file are read, each told by its first bytes:
+Each kind of file is told by its first bytes:
 
-    TorchScript archive   a zip; our own unpickler knows the names that tensors need and refuses every other one
-    PyTorch file          `torch.load(weights_only=True)`, which refuses everything but tensors
-    safetensors           8 bytes: length of the header; the header, in JSON; the raw tensors
+    zip                PyTorch's and TorchScript's: pickles.py
+    pickle             PyTorch's before version 1.6: pickles.py
+    safetensors        8 bytes: length of the header; the header, in JSON; the raw tensors
+    *.index.json       the list of several files that hold one model together (Hugging Face)
 
-A fourth one, the checkpoint of a training run, holds Python objects beside its tensors, such as the schedule of
-the learning rate. `read_checkpoint` gets at the tensors and leaves a stand-in in the place of everything else.
-
-Layout of the formats: PyTorch's `torch/serialization.py`, and the README of
-github.com/huggingface/safetensors.
+Layout of safetensors: the README of github.com/huggingface/safetensors.
 """
 
-import collections
 import json
 import math
-import pickle
+import re
 import zipfile
 from pathlib import Path
 
 import torch
 
+from clip_min.files import printable, read_json
+from clip_min.weights.pickles import STATE_KEYS, read_old_file, read_zip, to_tensor
+
 SAFETENSORS_DTYPES = {
-    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
     "I64": torch.int64,
-}  # fmt: skip
-STORAGE_DTYPES = {
-    "DoubleStorage": torch.float64, "FloatStorage": torch.float32, "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32,
-    "ShortStorage": torch.int16, "CharStorage": torch.int8, "ByteStorage": torch.uint8, "BoolStorage": torch.bool,
-}  # fmt: skip
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+MAX_HEADER = 100_000_000  # bytes, as in the safetensors library
 
 
 def read_tensors(path: str | Path) -> dict[str, torch.Tensor]:
-    """A file of weights → {name: tensor}, on the CPU, in the file's own precision and with its own names.
+    """A file of weights → {name: tensor}, on the CPU, with the file's own precision and names.
 
-    Raises ValueError, in one sentence, if the file is of none of the three kinds, damaged or
-    truncated, or asks to run code.
+    What else a checkpoint holds (an optimiser, numpy numbers, options) is neither imported nor
+    built.
+    Raises ValueError, in one sentence, if the file is of none of the kinds above, damaged,
+    truncated, made to fill the memory, or without tensors.
     """
     path = Path(path)
+    if path.name.endswith(".index.json"):
+        return read_shards(path)
     with path.open("rb") as file:
         start = file.read(9)
     if start[8:] == b"{":  # first, because the length before it may be any 8 bytes
         kind, read = "a safetensors file", read_safetensors
     elif start.startswith(b"PK\x03\x04"):
-        kind, read = "a PyTorch archive", read_zip
-    elif start.startswith(b"\x80"):  # a pickle: torch.save before version 1.6
-        kind, read = "a PyTorch file", read_torch
+        kind, read = "a PyTorch file", read_zip
+    elif start.startswith(b"\x80"):
+        kind, read = "a PyTorch file", read_old_file
     else:
-        raise ValueError(f"{path} is no file of weights that clip_min knows: it begins with {start!r}.")
+        hint = ""
+        if start.startswith(b"version "):
+            hint = " It is a pointer of git-lfs: run git lfs pull."
+        raise ValueError(
+            f"{printable(path)} is not a file of weights that clip_min knows: "
+            f"it begins with {start!r}.{hint}"
+        )
     tensors = attempt(read, path, kind)
     if not tensors:
-        raise ValueError(f"{path} holds no tensors, neither directly nor under the key 'state_dict'.")
+        keys = ", ".join(map(repr, STATE_KEYS))
+        raise ValueError(
+            f"{printable(path)} holds no tensors, neither directly nor under the key {keys}."
+        )
     return tensors
 
 
@@ -62,168 +77,90 @@ def attempt(read, path, kind):
     try:
         return read(path)
     except Exception as error:
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise ValueError(f"{path} cannot be read as {kind}: {reason}") from error
+        reason = printable(str(error).strip().split("\n")[0], 200) or type(error).__name__
+        if isinstance(error, (zipfile.BadZipFile, EOFError)):  # a zip's contents stand at its end
+            reason = f"it is damaged or truncated ({reason})"
+        raise ValueError(f"{printable(path)} cannot be read as {kind}: {reason}") from error
 
 
-def read_zip(path):
-    """Both kinds of PyTorch zip → {name: tensor}; only TorchScript has a member `constants.pkl`."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.namelist():
-                if member.endswith("/constants.pkl"):
-                    return read_torchscript(archive, folder=member.removesuffix("constants.pkl"))
-    except zipfile.BadZipFile as error:  # a zip's table of contents stands at its end
-        raise ValueError(f"it is damaged or truncated ({error}).") from error
-    return read_torch(path)
+def read_checkpoint(path: str | Path) -> dict[str, torch.Tensor]:
+    """The same as `read_tensors`: a training run's checkpoint is a file of weights, too."""
+    return read_tensors(path)
 
 
-def read_torch(path):
-    """A state dict saved by `torch.save`, bare or under the key "state_dict" (open_clip) → {name: tensor}."""
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError("it is damaged, or holds more than tensors, which could run code.") from error
-    if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
-        loaded = loaded["state_dict"]
-    return named_tensors(loaded) if isinstance(loaded, dict) else {}
+def shards(index: Path) -> list[Path]:
+    """An index of Hugging Face's, model.safetensors.index.json, → the files that it lists.
+
+    Raises ValueError if it lists none, or one outside its own folder, or one that is not there.
+    """
+    places = read_json(index).get("weight_map")
+    names = sorted(set(map(str, places.values()))) if isinstance(places, dict) else []
+    if not names or not all(re.fullmatch(r"\w[\w.-]*", name) for name in names):
+        raise ValueError(f"{printable(index)} does not list files of its own folder in weight_map.")
+    for name in names:
+        if not index.with_name(name).is_file():
+            raise ValueError(f"{printable(index)} lists {printable(name)}, which is missing.")
+    return [index.with_name(name) for name in names]
+
+
+def read_shards(index):
+    """Several files → {name: tensor} of all. Raises ValueError if a listed tensor is missing."""
+    tensors = {}
+    for shard in shards(index):
+        tensors.update(read_tensors(shard))
+    for name, shard in read_json(index)["weight_map"].items():
+        if name not in tensors:
+            name, shard = printable(name), printable(shard)
+            raise ValueError(f"{printable(index)} lists {name} in {shard}, which does not have it.")
+    return tensors
 
 
 def read_safetensors(path):
-    """A safetensors file → {name: tensor}. Every tensor must lie inside the file and fit its shape."""
+    """A safetensors file → {name: tensor}. Each tensor has its own bytes, which fit its shape."""
     size = path.stat().st_size
-    tensors = {}
     with path.open("rb") as file:
         header_size = int.from_bytes(file.read(8), "little")
         data_start = 8 + header_size
-        if data_start > size:
-            raise ValueError(f"its header should end at byte {data_start:,}, but the file has only {size:,}.")
+        if data_start > size or header_size > MAX_HEADER:
+            raise ValueError(
+                f"its header should end at byte {data_start:,}, but the file has only {size:,}."
+            )
         header = json.loads(file.read(header_size))
         header.pop("__metadata__", None)
-        for name, entry in header.items():
-            if entry["dtype"] not in SAFETENSORS_DTYPES:
-                known = ", ".join(SAFETENSORS_DTYPES)
-                raise ValueError(f"tensor {name} is of type {entry['dtype']}, not one of {known}.")
-            dtype, shape = SAFETENSORS_DTYPES[entry["dtype"]], entry["shape"]
-            begin, end = entry["data_offsets"]  # bytes after the header
-            if not 0 <= begin <= end <= size - data_start:
-                raise ValueError(f"tensor {name} reaches past the end of the file, which may be truncated.")
-            if min(shape, default=1) < 0 or end - begin != math.prod(shape) * dtype.itemsize:
-                raise ValueError(f"tensor {name} has {end - begin:,} bytes, which do not make {shape}.")
+        ranges = {name: byte_range(name, entry) for name, entry in header.items()}
+        check_ranges(ranges, size - data_start)
+        tensors = {}
+        for name, (begin, end) in ranges.items():
+            dtype, shape = SAFETENSORS_DTYPES[header[name]["dtype"]], header[name]["shape"]
             file.seek(data_start + begin)
             tensors[name] = to_tensor(file.read(end - begin), dtype).reshape(shape)
     return tensors
 
 
-def read_torchscript(archive, folder):
-    """A TorchScript archive → {name: tensor}.
-
-    `data.pkl` describes the tree of modules. Its code, in other members, is never looked at.
-    """
-    return named_tensors(SafeUnpickler(archive, folder).load())
-
-
-def read_checkpoint(path: str | Path) -> dict[str, torch.Tensor]:
-    """A training run's checkpoint, {"state_dict": ..., "optimizer": ..., ...} → {name: tensor} of its state dict.
-
-    Whatever objects lie beside the tensors are neither imported nor built: see `StandIn`.
-    Raises ValueError, in one sentence, if the file is no zip of `torch.save`, damaged, or without tensors there.
-    """
-    path = Path(path)
-    with path.open("rb") as file:
-        start = file.read(4)
-    if start != b"PK\x03\x04":
-        raise ValueError(f"{path} begins with {start!r} and is not the zip that torch.save writes since version 1.6: "
-                         "load it with a newer PyTorch and save it again.")  # fmt: skip
-    content = attempt(read_with_stand_ins, path, "a checkpoint")
-    state = content.get("state_dict") if isinstance(content, dict) else None
-    tensors = named_tensors(state) if isinstance(state, dict) else {}
-    if not tensors:
-        raise ValueError(f"{path} holds no tensors under the key 'state_dict'.")
-    return tensors
+def byte_range(name, entry):
+    """One entry of the header → (begin, end), in bytes after it. Raises ValueError if it lies."""
+    try:
+        dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+        numbers = [begin, end, *shape]
+    except (TypeError, KeyError, ValueError) as error:
+        raise ValueError(f"tensor {name} lacks dtype, shape or data_offsets.") from error
+    if dtype not in SAFETENSORS_DTYPES:
+        known = ", ".join(SAFETENSORS_DTYPES)
+        raise ValueError(f"tensor {name} is of type {dtype}, not one of {known}.")
+    if not all(type(number) is int for number in numbers) or min(shape, default=1) < 0:
+        raise ValueError(f"tensor {name} has numbers that do not make a shape or a place.")
+    length = math.prod(shape) * SAFETENSORS_DTYPES[dtype].itemsize
+    if end - begin != length:
+        raise ValueError(f"tensor {name} has {end - begin:,} bytes, which do not make {shape}.")
+    return begin, end
 
 
-def read_with_stand_ins(path):
-    """A PyTorch zip → what its pickle describes, with a `StandIn` for everything but tensors and plain values."""
-    with zipfile.ZipFile(path) as archive:
-        pickles = [member for member in archive.namelist() if member.endswith("/data.pkl")]
-        if not pickles:
-            raise ValueError("it is a zip of something else, without a data.pkl.")
-        return SafeUnpickler(archive, pickles[0].removesuffix("data.pkl"), unknown=StandIn).load()
-
-
-class ScriptedModule:
-    """Stands in for every class of a TorchScript archive: no methods, only the attributes in the pickle."""
-
-
-class StandIn:
-    """Stands in for every other name in a checkpoint, class or function: takes what it is given, and does nothing."""
-
-    def __init__(self, *args, **kwargs):
-        pass
-
-    __setstate__ = __setitem__ = append = extend = add = __call__ = __init__  # all that a pickle may ask of an object
-
-
-class SafeUnpickler(pickle.Unpickler):
-    """Unpickles tensors; a name outside the few that they need becomes `unknown`, or is refused: never imported."""
-
-    def __init__(self, archive, folder, unknown=None):
-        super().__init__(archive.open(folder + "data.pkl"))
-        self.archive, self.folder, self.unknown, self.storages = archive, folder, unknown, {}
-
-    def find_class(self, module, name):
-        """What the pickle may call: nothing here reaches outside this file, apart from OrderedDict."""
-        if module.startswith("__torch__."):
-            return ScriptedModule
-        if module == "torch" and name in STORAGE_DTYPES:
-            return STORAGE_DTYPES[name]
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return rebuild_tensor
-        if (module, name) == ("torch._utils", "_rebuild_parameter"):
-            return rebuild_parameter
-        if (module, name) == ("collections", "OrderedDict"):
-            return collections.OrderedDict
-        if self.unknown:
-            return self.unknown
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which could run code, and was refused.")
-
-    def persistent_load(self, pid):
-        """A reference to the numbers → a flat tensor; they lie as raw bytes in the member `data/<key>`."""
-        _, dtype, key, _, _ = pid  # "storage", type, key, device, number of elements
-        if key not in self.storages:  # tensors may share a storage
-            self.storages[key] = to_tensor(self.archive.read(f"{self.folder}data/{key}"), dtype)
-        return self.storages[key]
-
-
-def rebuild_tensor(storage, offset, size, stride, requires_grad, hooks):
-    """The counterpart of torch._utils._rebuild_tensor_v2; torch refuses a view that leaves the storage."""
-    return storage.as_strided(size, stride, offset)
-
-
-def rebuild_parameter(tensor, requires_grad, hooks):
-    """The counterpart of torch._utils._rebuild_parameter: a plain tensor will do."""
-    return tensor
-
-
-def named_tensors(tree, prefix=""):
-    """A tree of modules, or a dict → {dotted name: tensor}; everything that is no tensor is left out.
-
-    >>> tree = ScriptedModule()
-    >>> tree.visual, tree.vocab_size = ScriptedModule(), 49408
-    >>> tree.visual.proj = torch.ones(1)
-    >>> named_tensors(tree)
-    {'visual.proj': tensor([1.])}
-    """
-    tensors = {}
-    for name, value in (vars(tree) if isinstance(tree, ScriptedModule) else tree).items():
-        if isinstance(value, torch.Tensor):
-            tensors[f"{prefix}{name}"] = value
-        elif isinstance(value, ScriptedModule):
-            tensors |= named_tensors(value, f"{prefix}{name}.")
-    return tensors
-
-
-def to_tensor(raw, dtype):
-    """Bytes → flat tensor. The copy in a bytearray is one that torch may write to."""
-    return torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)
+def check_ranges(ranges, size):
+    """Raises ValueError if a range leaves the `size` bytes of data, or two ranges overlap."""
+    free = 0  # the first byte that no tensor has
+    for name, (begin, end) in sorted(ranges.items(), key=lambda item: item[1]):
+        if begin < 0 or end > size:
+            raise ValueError(f"tensor {name} reaches past the end of the file (truncated?).")
+        if begin < free and end > begin:
+            raise ValueError(f"tensor {name} has bytes that belong to another tensor, too.")
+        free = max(free, end)

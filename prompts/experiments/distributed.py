@@ -32,8 +32,9 @@ def join(device):
 
 
 def leave():
-    """The end of torchrun's processes."""
+    """The end of torchrun's processes, all at once: one that ends early can stop the others."""
     if dist.is_initialized():
+        dist.barrier()
         dist.destroy_process_group()
 
 

@@ -1,9 +1,11 @@
 """How accurate a method is on pictures."""
 
+import dataclasses
+
 import torch
 from torch.utils.data import DataLoader
 
-from clip_min.data import PictureSet
+from clip_min.data import Item, PictureSet
 from prompts.experiments.features import Compute, autocast, frozen_features
 from prompts.experiments.variance import inter_class_variance, intra_class_variance
 
@@ -41,6 +43,16 @@ def evaluate(method, items, compute=Compute()):
     if not logits.isfinite().all():
         raise FloatingPointError("The logits are not finite: learn again with a lower --lr.")
     return 100 * (logits.argmax(dim=-1) == labels).float().mean().item()
+
+
+@torch.no_grad()
+def probabilities(method, paths, compute=Compute()):
+    """N paths of pictures → p(y|x) [N, K] of the method's classes; no feature is kept on disk."""
+    method.eval()
+    nothing_kept = dataclasses.replace(compute, features=None)
+    features, _ = image_features(method, [Item(path, 0) for path in paths], nothing_kept)
+    with autocast(compute.device, compute.precision):
+        return method.classify(features).softmax(dim=-1).cpu()
 
 
 @torch.no_grad()

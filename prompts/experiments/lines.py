@@ -1,6 +1,8 @@
 """From rows of results.jsonl to the lines of a table or a plot: `collect`.
 
     rows → usable, newest (rows.py) → select → line_of → with_averages → {Line: its accuracies}
+
+A line holds the accuracies of one method on one data set, seed by seed.
 """
 
 import json
@@ -12,7 +14,6 @@ from clip_min.recipe import Recipe
 from clip_min.world.benchmarks import EIGHT
 from prompts import FILES, METHODS
 from prompts.experiments import papers
-VIEWS = 16  # see clip_min.recipe
 from prompts.experiments.rows import newest, usable
 from prompts.experiments.text import printable
 
@@ -56,12 +57,12 @@ class Line:
 
 
 def collect(rows, name, **chosen):
-    """The table's lines in its order, averages last → {Line: dict(cells, settings, own_split,
-    codes)}.
+    """Rows of results.jsonl → {Line: dict}, in the order of the table, averages last.
 
-    cells: {column: {seed: accuracy}}; a column is a number of shots, the classes "base" and "new",
-    or "accuracy". settings: see `papers.settings_of`. codes: {column: the codes its accuracies come
-    from}. Arguments and errors: see `table`.
+    The dict has cells: {column: {seed: accuracy}}; a column is a number of shots, the classes
+    "base" and "new", or "accuracy". settings: see `papers.settings_of`. own_split: whether a split
+    is not the papers'. codes: {column: the versions of the code that its accuracies come from}.
+    Arguments and errors: see `tables.table`.
     """
     return lines_of(newest(usable(rows)), name, Choice(**chosen))
 
@@ -125,6 +126,7 @@ def was_learned_for(row, name, choice):
 
 
 def is_zero_shot_for(row, choice):
+    """Whether the row is of zero-shot CLIP, with a model that was chosen."""
     model_is_chosen = not choice.models or row["model"] in choice.models
     return row["method"] == "zero_shot" and row.get("split") == "test" and model_is_chosen
 
@@ -166,12 +168,14 @@ def new_line(row):
 
 
 def column_of(row, name):
+    """The column of `collect` in which the row's accuracy stands."""
     if name == "few-shot":
         return row.get("shots", 0)
     return row["classes"] if name == "base-to-new" else "accuracy"
 
 
 def clip_of(row):
+    """What tells one CLIP from another: its name and the digits of its weights."""
     return row["model"], row.get("sha256")
 
 
@@ -235,9 +239,9 @@ def usual_training(row, recipe):
             "crop_scale": list(recipe.crop_scale),
             "flip": recipe.flip,
             "max_norm": recipe.max_norm,
-            "views": VIEWS,
+            "views": recipe.views,
         }
-    return usual | {"precision": "fp32", "template": None}
+    return usual | {"precision": "fp32", "template": None, "gelu": None}
 
 
 def differences(row):
@@ -258,13 +262,10 @@ def differences(row):
 
 
 def label_of(row):
-    """The method and all that differs from its recipe: "coop", "coop class_specific=True", "upt
-    lr=0.1".
-    """
+    """The method and all that differs from its recipe: "coop", "upt lr=0.1"."""
     options, training = differences(row)
-    return " ".join(
-        [row["method"], *(f"{key}={value}" for key, value in (options | training).items())]
-    )
+    changes = [f"{key}={value}" for key, value in (options | training).items()]
+    return " ".join([row["method"], *changes])
 
 
 # Rows that do not count
@@ -304,7 +305,8 @@ def concerns(row, name, choice):
 
 
 def of_number(number, noun):
-    """
+    """A count and what is counted, in one or more.
+
     >>> of_number(1, "row"), of_number(2, "row")
     ('1 row', '2 rows')
     """
@@ -315,8 +317,7 @@ def of_number(number, noun):
 
 
 def with_averages(lines):
-    """After each model's (and source's) lines, those of their average over the data sets, or over
-    the targets.
+    """Lines → the same, and after each model's (and source's) lines those of their average.
 
     Miniature and real data sets have averages of their own. They are taken seed by seed, over the
     seeds that every data set has, for methods that have every data set.

@@ -157,8 +157,6 @@ def figure(asked):
     >>> figure(Asked("class-incremental", "ViT-B/16", "cocoop", Settings("{}"), "average of 11"))
     '69.1 (CoCoOp T4)'
     """
-    if asked.settings.other:
-        return ""
     sources = {}
     key = Asked(asked.table, asked.backbone, asked.method, asked.settings, plain(asked.dataset))
     for source, value in figures().get(key, {}).items():

@@ -11,7 +11,7 @@ from clip_min.world.benchmarks import EIGHT
 from prompts import FILES
 from prompts.experiments.distributed import PROCESSES
 from prompts.experiments.runs import Run, folder_name
-from prompts.experiments.store import code_of
+from prompts.experiments.store import code_of, if_given, zero_shot_setting
 
 
 def plan(flags, compute):
@@ -54,14 +54,6 @@ def zero_shot_run(clip, dataset, options, targets, flags):
         split=flags.split,
         folder=folder,
     )
-
-
-def zero_shot_setting(clip, options, flags):
-    """What identifies an evaluation of a method that learns nothing."""
-    setting = dict(method="zero_shot", options=options, model=clip.name, sha256=clip.sha256)
-    setting.update(dataset=None, classes=None, shots=0, seed=0, precision=flags.precision)
-    setting.update(code=code_of("zero_shot"), **if_given(flags))
-    return setting
 
 
 def learning_run(clip, dataset, name_shots_seed, targets, flags):
@@ -129,16 +121,6 @@ def image_tower_is_frozen(name):
     """Whether a method leaves the image tower as it is: one of its file's classes says so."""
     classes = [value for value in vars(FILES[name]).values() if isinstance(value, type)]
     return any(getattr(each, "image_tower_is_frozen", False) for each in classes)
-
-
-def if_given(flags):
-    """Flags that are part of a run's identity only where they are given."""
-    given = {}
-    if flags.template:
-        given["template"] = flags.template
-    if flags.gelu != "auto":
-        given["gelu"] = flags.gelu
-    return given
 
 
 def digest_of_training(dataset):

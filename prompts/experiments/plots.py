@@ -301,6 +301,7 @@ def nice_ticks(low, high, most=7):
 
 
 def y_of(accuracy, ticks):
+    """An accuracy in per cent → its place in a panel, in pixels from the top."""
     return (
         HEIGHT - BOTTOM - (accuracy - ticks[0]) / (ticks[-1] - ticks[0]) * (HEIGHT - TOP - BOTTOM)
     )
@@ -319,10 +320,12 @@ def axis(ticks):
 
 
 def x_name(words):
+    """The name of the horizontal axis, below its middle."""
     return text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - BOTTOM + 28, words, 'text-anchor="middle"')
 
 
 def mean_and_deviation(runs):
+    """{seed: accuracy} → mean and standard deviation (ddof 0)."""
     return statistics.mean(runs.values()), statistics.pstdev(runs.values())
 
 
@@ -330,6 +333,7 @@ def mean_and_deviation(runs):
 
 
 def line(x_1, y_1, x_2, y_2, style):
+    """A straight line; style: attributes of SVG, such as 'stroke="black"'."""
     return f'<line x1="{x_1:.1f}" y1="{y_1:.1f}" x2="{x_2:.1f}" y2="{y_2:.1f}" {style}/>'
 
 
@@ -339,4 +343,5 @@ def text(x, y, words, style=""):
 
 
 def joined(points):
+    """[(x, y)] → the text that SVG's `points` takes."""
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)

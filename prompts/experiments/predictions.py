@@ -5,13 +5,16 @@ and a picture.
                   → as_text, as_json_lines, draw
 """
 
+import io
 import json
 import os
 import unicodedata
+import warnings
 
 from PIL import Image, ImageDraw, ImageFont
 
 from clip_min.data import load_dataset, open_picture
+from clip_min.files import write_whole
 from prompts.experiments.text import printable
 
 SUFFIXES = (
@@ -70,6 +73,19 @@ def check_drawn(path):
         )
 
 
+def pictures_to_classify(paths, preprocess):
+    """Files, folders and toy paths → (paths of pictures that CLIP can read, number of the others).
+
+    A note names each of the others. Raises ValueError if none is left, and as `find_pictures`.
+    """
+    good, problems = readable_pictures(find_pictures(paths), preprocess)
+    if not good:
+        raise ValueError(problems[0])
+    for problem in problems:
+        warnings.warn(f"{problem} It is left out.", stacklevel=2)
+    return good, len(problems)
+
+
 def readable_pictures(paths, preprocess):
     """Paths of pictures → (paths that CLIP can read, a sentence for each of the others).
 
@@ -89,7 +105,7 @@ def readable_pictures(paths, preprocess):
 def same_names(tokenizer, classnames):
     """Class names → lists of those that have the same tokens, which no prompt can tell apart.
 
-    ImageNet's own list has such names, so this is no reason to refuse them.
+    ImageNet's own list has such names, so they are not refused.
 
     >>> class Letters:
     ...     def encode(self, text):
@@ -154,6 +170,13 @@ def as_json_lines(paths, predictions):
         ranking = [{"class": name, "probability": value} for name, value in prediction]
         lines.append(json.dumps({"picture": path, "predictions": ranking}, allow_nan=False))
     return "\n".join(lines)
+
+
+def save_picture(path, paths, predictions):
+    """What `draw` draws, as a PNG file at `path`."""
+    content = io.BytesIO()
+    draw(paths, predictions).save(content, "PNG")
+    write_whole(path, content.getvalue())
 
 
 def draw(paths, predictions):

@@ -40,7 +40,7 @@ def is_published(path):
                     with archive.open(member) as file:
                         if b"token_suffix" in file.read(PICKLE_BYTES):
                             return True
-    except Exception:  # no zip, or damaged bytes, which can raise anything
+    except Exception:  # not a zip, or damaged bytes, which can raise anything
         return False
     return False
 
@@ -51,8 +51,9 @@ def load(path, method, clip, options):
     method: "coop" or "cocoop"; None: what the file is. options: the method's. CoOp's
     class_token_position is read from the path if it is not among them. Class names come back as the
     tokenizer knows them, in lower case and with spaces around punctuation: `respell` gives them a
-    data set's spelling. Raises ValueError, in one sentence, if the file is none, was not learned on
-    this CLIP, or contradicts `method`.
+    data set's spelling.
+    Raises ValueError, in one sentence, if the file is another one, was not learned on this CLIP,
+    or contradicts `method`.
     """
     if not Path(path).is_file():
         raise ValueError(f"There is no prompt file {path}.")
@@ -94,9 +95,7 @@ def read_prompt_learner(path):
         tensors = read_checkpoint(path)
     except ValueError:
         raise  # one sentence already
-    except (
-        Exception
-    ) as error:  # an odd pickle can raise anything: one that contains itself, RecursionError
+    except Exception as error:  # an odd pickle can raise anything
         kind = type(error).__name__
         raise ValueError(
             f"{path} cannot be read as a prompt of CoOp's code ({kind}): save it again."
@@ -109,7 +108,8 @@ def read_prompt_learner(path):
                 "code of CoOp or CoCoOp."
             )
     for name, tensor in tensors.items():
-        if not tensor.is_floating_point():
+        is_read = name in ("ctx", "token_prefix", "token_suffix") or name.startswith("meta_net.")
+        if is_read and not tensor.is_floating_point():
             raise ValueError(
                 f"In {path}, {name} is of type {tensor.dtype}: it cannot be a learned prompt."
             )

@@ -8,7 +8,6 @@ pictures have changed since. Neither may become a figure in a table.
 """
 
 import json
-import math
 import warnings
 from dataclasses import dataclass
 
@@ -30,9 +29,10 @@ OUTCOME = {
     "pictures",
     "trained_pictures",
 }
-# Two more keys than these, "accuracy" or "failed", make a row.
+# What a row has to hold, beside options, shots, seed, and "accuracy" or "failed".
 WORDS = ("method", "model", "dataset", "classes")
-WORDS_OR_NOTHING = ("trained_on", "trained_classes")
+WORDS_OR_NULL = ("trained_on", "trained_classes")
+WORDS_OR_MISSING = ("sha256", "split", "template")
 
 
 @dataclass
@@ -94,35 +94,34 @@ def problem_of(row):
             return f"its {key} is not a word"
     if row["method"] not in METHODS:
         return f"there is no method {printable(row['method'])}"
-    for key in WORDS_OR_NOTHING:
-        if not isinstance(row.get(key, 0), str | None):
+    for key in WORDS_OR_NULL:
+        if key not in row or not isinstance(row[key], str | None):
+            return f"its {key} is not a word"
+    for key in WORDS_OR_MISSING:
+        if not isinstance(row.get(key), str | None):
             return f"its {key} is not a word"
     if not isinstance(row.get("options"), dict):
         return "its options are not a JSON object"
-    if (
-        row["trained_on"] is not None
-        and row["method"] != "zero_shot"
-        and not is_count(row.get("shots"))
-    ):
-        return "its shots are not a number"
-    if not isinstance(row.get("seed", 0), int | None):
-        return "its seed is not a number"
-    if not isinstance(row.get("sha256"), str | None):
-        return "its sha256 is not a word"
-    if isinstance(row.get("failed"), str):
+    is_zero_shot = row["method"] == "zero_shot"
+    is_published = row["trained_on"] is None and not is_zero_shot  # by CoOp's code: shots unknown
+    for key in ("shots", "seed"):
+        value = row.get(key, 0 if is_zero_shot else None)
+        if not is_count(value) and not (is_published and value is None):
+            return f"its {key} is not a number"
+    if isinstance(row.get("failed"), str) or is_percentage(row.get("accuracy")):
         return None
-    return (
-        None if is_percentage(row.get("accuracy")) else "its accuracy is not a number from 0 to 100"
-    )
+    return "its accuracy is not a number from 0 to 100"
 
 
 def is_count(value):
+    """Whether it is a whole number, 0 or more."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def is_percentage(value):
+    """Whether it is a number from 0 to 100; nan is not."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and 0 <= value <= 100
+    return is_number and 0 <= value <= 100
 
 
 def newest(rows):
@@ -141,7 +140,7 @@ def newest(rows):
             continue
         if row.get("pictures") != pictures[evaluated_on(row)]:
             counted.outdated.append(row)
-        elif "failed" in row:
+        elif isinstance(row.get("failed"), str):
             counted.failed.append(row)
         else:
             counted.rows.append(row)
@@ -154,4 +153,5 @@ def identity(row):
 
 
 def evaluated_on(row):
+    """Rows that agree in this must agree in their pictures. A digest has the templates in it."""
     return row["dataset"], row["classes"], row.get("split"), row.get("template")

@@ -46,7 +46,7 @@ PROMPT_KEYS = {
     "text_template",
 }
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
-NOT_IN_ROWS = ("learned", "classnames", "text_template", "losses", "seconds", "version")
+NOT_IN_ROWS = ("file", "learned", "classnames", "text_template", "losses", "seconds", "version")
 
 
 # Methods
@@ -88,8 +88,11 @@ def save_prompt(run, dataset, more):
     """Write a run's prompt file: what its method has learned, and what is needed to use it again.
 
     dataset: of the classes that it was learned on. more: seconds and losses.
+    Raises FloatingPointError if what was learned is not finite.
     """
     learned = {name: p.detach().cpu() for name, p in learned_parameters(run.method).items()}
+    if not all(tensor.isfinite().all() for tensor in learned.values()):
+        raise FloatingPointError("infinite prompt after the last step: lower --lr.")
     names = dict(classnames=dataset.classnames, text_template=dataset.templates[0])
     content = {**run.setting, "learned": learned, **names, **more, "version": clip_min.__version__}
     save_tensors(run.prompt_file, content)
@@ -120,7 +123,7 @@ def load_prompt(path):
     is_prompt = isinstance(prompt, dict) and PROMPT_KEYS <= prompt.keys()
     if not is_prompt or prompt["method"] not in METHODS or not well_formed(prompt):
         raise ValueError(f"{path} is not a prompt file of train.py, or of another version of it.")
-    return prompt
+    return {**prompt, "file": str(path)}
 
 
 def well_formed(prompt):
@@ -169,13 +172,13 @@ def method_of(prompt, clip, dataset, flags):
 
 def load_learned(method, prompt):
     """Put a prompt file's tensors into its method. Raises ValueError if they do not fit."""
-    parameters = learned_parameters(method)
+    parameters, file = learned_parameters(method), prompt.get("file", "the prompt file")
     shapes = {name: p.shape for name, p in parameters.items()}
     if shapes != {name: tensor.shape for name, tensor in prompt["learned"].items()}:
         name = prompt["method"]
-        raise ValueError(f"The prompt file's tensors are not those of {name} with these options.")
+        raise ValueError(f"The tensors in {file} are not those of {name} with its options.")
     if not all(tensor.isfinite().all() for tensor in prompt["learned"].values()):
-        raise ValueError("The prompt file holds numbers that are not finite: learn it again.")
+        raise ValueError(f"{file} holds numbers that are not finite: learn the prompt again.")
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(prompt["learned"][name])
@@ -235,8 +238,31 @@ def why_new(old, new):
 # Rows of results.jsonl
 
 
-def setting_of_prompt(prompt, flags):
-    """A prompt file's dict → what identifies its evaluation with these flags and today's code."""
+def zero_shot_setting(clip, options, flags):
+    """What identifies an evaluation of a method that learns nothing."""
+    setting = dict(method="zero_shot", options=options, model=clip.name, sha256=clip.sha256)
+    setting.update(dataset=None, classes=None, shots=0, seed=0, precision=flags.precision)
+    setting.update(code=code_of("zero_shot"), **if_given(flags))
+    return setting
+
+
+def if_given(flags):
+    """Flags that are part of a run's identity only where they are given."""
+    given = {}
+    if flags.template:
+        given["template"] = flags.template
+    if flags.gelu != "auto":
+        given["gelu"] = flags.gelu
+    return given
+
+
+def setting_of(prompt, clip, flags):
+    """What identifies an evaluation with these flags and today's code.
+
+    prompt: a prompt file's dict; None: zero-shot CLIP.
+    """
+    if not prompt:
+        return zero_shot_setting(clip, flags.options, flags)
     setting = {key: value for key, value in prompt.items() if key not in NOT_IN_ROWS}
     setting.update(precision=flags.precision, code=code_of(prompt["method"]))
     if flags.template:
@@ -245,7 +271,12 @@ def setting_of_prompt(prompt, flags):
 
 
 def row_of(setting, target, classes, split):
-    """What identifies one evaluation: a run's setting, and the Dataset that it is evaluated on."""
+    """What identifies one evaluation: a run's setting, and the Dataset that it is evaluated on.
+
+    Raises ValueError if that has no pictures of this split.
+    """
+    if not getattr(target, split):
+        raise ValueError(f"{target.name} has no {split} pictures to evaluate on.")
     row = dict(setting, trained_on=setting["dataset"], trained_classes=setting["classes"])
     row.update(dataset=target.name, classes=classes, split=split, pictures=target.digest(split))
     if target.own_split:

@@ -49,21 +49,22 @@ OWN_SPLIT = "own split"
 
 
 def report(rows, name, format="text", **chosen):
-    """Rows of results.jsonl → the table of this name as "text", "markdown" or "csv". See
-    `table`.
+    """Rows of results.jsonl → the table of this name as "text", "markdown" or "csv".
+
+    chosen and errors: see `table`.
     """
     writers = {"text": as_text, "markdown": as_markdown, "csv": as_csv}
     return writers[format](*table(rows, name, **chosen))
 
 
 def table(rows, name, **chosen):
-    """Rows of results.jsonl and one of NAMES → header, a list of str, and body, a list of lists of
-    str.
+    """Rows of results.jsonl and one of NAMES → header [str], and body [[str]].
 
     chosen: the fields of `Choice`. A cell of accuracies is "57.2 ± 0.4", mean and standard
     deviation over the seeds, in per cent, or "57.2" for one seed. A row of one cell is a remark
-    below the table. Raises ValueError for another name, and if there is nothing to show, with the
-    command that changes it.
+    below the table.
+    Raises ValueError for another name, and if there is nothing to show, with the command that
+    changes it.
     """
     counted, choice = newest(usable(rows)), Choice(**chosen)
     lines = lines_of(counted, name, choice)
@@ -82,6 +83,7 @@ def table(rows, name, **chosen):
 
 
 def header_of(name, lines):
+    """Name of a table and its lines → the names of its columns."""
     before, after = HEADERS[name]
     models = ["model"] if len({line.model for line in lines}) > 1 else []
     measured = sorted({column for found in lines.values() for column in found["cells"]})
@@ -122,8 +124,7 @@ def number_of_seeds(cells):
 
 
 def spread(values):
-    """Accuracies → "75.5 ± 0.5", mean and standard deviation (ddof 0); a single one without a
-    deviation.
+    """Accuracies → mean and standard deviation (ddof 0); a single one has no deviation.
 
     >>> spread([75.0, 76.0])
     '75.5 ± 0.5'
@@ -134,8 +135,9 @@ def spread(values):
 
 
 def harmonic_mean(cells):
-    """H = 2 b n / (b + n) of the means b and n over the seeds (CoCoOp, Table 1), or None if one of
-    them is missing.
+    """H = 2 b n / (b + n) of the means b and n over the seeds, or None if one is missing.
+
+    Source: CoCoOp, Table 1.
     """
     if not {"base", "new"} <= cells.keys():
         return None
@@ -201,9 +203,7 @@ def as_markdown(header, body):
 
 
 def as_csv(header, body):
-    """A table for a program: mean and deviation in columns of their own ("16 shots", "16 shots
-    std"), no remarks.
-    """
+    """A table for a program: the deviations have columns of their own, and remarks are left out."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     has_deviation = [name not in WITHOUT_DEVIATION for name in header]
@@ -223,7 +223,8 @@ def as_csv(header, body):
 
 
 def mean_and_std(cell):
-    """
+    """A cell of accuracies → its two numbers as text; no deviation is "".
+
     >>> mean_and_std("75.5 ± 0.5"), mean_and_std("75.5")
     (('75.5', '0.5'), ('75.5', ''))
     """

@@ -1,5 +1,6 @@
 """The tokenizer: OpenAI's ids, and BPE learned as in Sennrich et al. 2016 (arXiv:1508.07909)."""
 
+import copy
 import doctest
 import gzip
 import json
@@ -12,6 +13,7 @@ import torch
 import clip_min.tokenizer
 from clip_min.tokenizer import (
     OPENAI_FILE,
+    OPENAI_VOCAB_SIZE,
     Tokenizer,
     byte_alphabet,
     clean,
@@ -117,13 +119,13 @@ def test_every_byte_has_its_own_visible_character():
 
 def test_merges_of_the_paper_example_come_in_the_order_worked_out_by_hand():
     assert learn_merges(SENNRICH, 100) == [
-        ("e", "s"), ("es", "t</w>"),                                # 9 times: newest, widest
-        ("l", "o"),                                                 # 7 times: low, lower
-        ("e", "w"), ("ew", "est</w>"), ("n", "ewest</w>"),  # 6 times; ties in lexicographic order
-        ("lo", "w</w>"),                                            # 5 times
-        ("d", "est</w>"), ("i", "dest</w>"), ("w", "idest</w>"),    # 3 times
-        ("e", "r</w>"), ("lo", "w"), ("low", "er</w>"),             # twice
-    ]  # fmt: skip
+        *[("e", "s"), ("es", "t</w>")],  # 9 times: newest, widest
+        *[("l", "o")],  # 7 times: low, lower
+        *[("e", "w"), ("ew", "est</w>"), ("n", "ewest</w>")],  # 6 times; ties by the alphabet
+        *[("lo", "w</w>")],  # 5 times
+        *[("d", "est</w>"), ("i", "dest</w>"), ("w", "idest</w>")],  # 3 times
+        *[("e", "r</w>"), ("lo", "w"), ("low", "er</w>")],  # twice
+    ]
 
 
 def test_learning_stops_at_the_number_asked_for_or_when_no_pair_occurs_twice():
@@ -240,6 +242,50 @@ def test_a_line_that_is_no_pair_is_named(tmp_path):
     (tmp_path / "bad.txt").write_text("header\na b\nabc\n")
     with pytest.raises(ValueError, match="Line 3 of .*bad.txt"):
         read_merges(tmp_path / "bad.txt")
+
+
+@pytest.mark.parametrize(
+    "name, data",
+    [
+        ("bad.txt", b"\xff\xfe"),
+        ("bad.txt.gz", b"\xff\xfe"),
+        ("bad.txt.gz", gzip.compress(b"a b\n" * 99)[:-9]),
+        ("bad.txt.gz", gzip.compress(b"\xff\xfe")),
+    ],
+)
+def test_a_damaged_file_of_merges_is_refused_by_its_name(tmp_path, name, data):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ValueError, match=f"{name} is not a file of merges"):
+        Tokenizer(tmp_path / name)
+
+
+def test_a_small_file_of_merges_does_not_unpack_to_gigabytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(clip_min.tokenizer, "MAX_BYTES", 1007)
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(b"header\n" + b"a b\n" * 10_000))
+    assert len(read_merges(tmp_path / "bomb.gz")) == 250
+
+
+def test_openai_s_merges_are_looked_for_when_a_text_is_first_encoded(tmp_path, monkeypatch):
+    """A stand-in for OpenAI's file: as many merges, none of them useful."""
+    looked = []
+    pairs = [(str(i), "x") for i in range(OPENAI_VOCAB_SIZE - 514)]
+
+    def find():
+        looked.append(tmp_path)
+        save_merges(pairs, tmp_path / "merges.txt")
+        return tmp_path / "merges.txt"
+
+    monkeypatch.setattr(clip_min.tokenizer, "openai_merges", find)
+    tokenizer = Tokenizer()
+    assert (tokenizer.vocab_size, tokenizer.sot, tokenizer.eot) == (49408, 49406, 49407)
+    copied = copy.deepcopy(tokenizer)
+    assert looked == []
+    assert tokenizer.encode("a") == copied.encode("a") == [320]
+    assert tokenizer.encode("b a") == [321, 320] and tokenizer.decode([320]) == "a "
+    assert len(looked) == 2  # once for each of the two
+    pairs.pop()
+    with pytest.raises(ValueError, match="holds 48,893 merges, but OpenAI's CLIP has 48,894"):
+        Tokenizer().encode("a")
 
 
 def test_openai_file_is_looked_for_in_the_cache_then_home_then_installed_packages(

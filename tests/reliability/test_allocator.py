@@ -19,7 +19,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc hands big blocks back at once")
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="only glibc hands big blocks back at once"
+)
 def test_a_freed_tensors_pages_are_used_again():
     def page_faults(mode):
         command = [sys.executable, "-c", COUNT_FAULTS, mode]

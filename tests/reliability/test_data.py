@@ -1,8 +1,9 @@
-"""Data sets: split files and their checks, CoOp's few-shot samples, base and new classes, PictureSet."""
+"""Data sets: split files, CoOp's few-shot samples, base and new classes, digests, PictureSet."""
 
 import dataclasses
 import doctest
 import json
+import ntpath
 import os
 import random
 import time
@@ -13,9 +14,21 @@ import pytest
 import torch
 from PIL import Image
 
+from clip_min.data import (
+    BENCHMARKS,
+    ELEVEN,
+    SHIFTED,
+    Dataset,
+    Item,
+    PictureSet,
+    check_template,
+    few_shot,
+    load_dataset,
+    open_picture,
+    same_names,
+    split_classes,
+)
 from clip_min.data import datasets as data
-from clip_min.data import (BENCHMARKS, ELEVEN, SHIFTED, Dataset, Item, PictureSet, few_shot, load_dataset, open_picture,
-                           split_classes)
 from clip_min.data import pictures as pictures_file
 from clip_min.preprocess import Preprocess, preprocess, read_picture
 from clip_min.recipe import Recipe
@@ -23,10 +36,13 @@ from clip_min.world import benchmarks
 
 CROPS = Recipe(0.1, {1: 1}, 1)
 HERE = os.path.dirname(os.path.abspath(__file__))
-REAL_ROOT = os.environ.get("CLIP_MIN_DATA") or os.path.join(HERE, "..", "..", "..", "shared", "data")
+REAL_ROOT = os.environ.get("CLIP_MIN_DATA") or os.path.join(
+    HERE, "..", "..", "..", "shared", "data"
+)
 needs_eurosat = pytest.mark.skipif(
     not os.path.isfile(os.path.join(REAL_ROOT, "eurosat", "split_zhou_EuroSAT.json")),
-    reason="EuroSAT is not there: set CLIP_MIN_DATA to the folder that holds eurosat/")
+    reason="EuroSAT is not there: set CLIP_MIN_DATA to the folder that holds eurosat/",
+)
 
 
 def golden(name):
@@ -39,7 +55,9 @@ def synthetic(train_labels, val_labels=(), classes=None, name="synthetic"):
     classes = classes or max([*train_labels, *val_labels]) + 1
     train = [Item(str(index), label) for index, label in enumerate(train_labels)]
     val = [Item(str(index), label) for index, label in enumerate(val_labels)]
-    return Dataset(name, [f"class {label}" for label in range(classes)], ["a {}."], train, val, train)
+    return Dataset(
+        name, [f"class {label}" for label in range(classes)], ["a {}."], train, val, train
+    )
 
 
 def rows_of(*labels):
@@ -86,7 +104,7 @@ def test_a_small_benchmark_is_loaded_as_its_split_file_says(tmp_path):
 
 
 def test_paths_are_absolute_though_the_root_is_relative(tmp_path, monkeypatch):
-    write_eurosat(tmp_path / "toy-root", GOOD)   # must not be mistaken for a miniature set's path
+    write_eurosat(tmp_path / "toy-root", GOOD)  # must not be mistaken for a miniature set's path
     monkeypatch.chdir(tmp_path)
     dataset = load_dataset("eurosat", "toy-root")
     assert os.path.isabs(dataset.train[0].path)
@@ -118,7 +136,12 @@ def test_eleven_benchmarks_are_learned_on_and_four_shifted_ones_only_tested_on()
 
 def test_the_counts_are_those_of_coops_table_5():
     counts = [(benchmark.classes, *benchmark.pictures) for benchmark in BENCHMARKS.values()]
-    assert [sum(row[i] or 0 for row in counts) for i in range(4)] == [4591, 1_392_514, 41_582, 232_085]
+    assert [sum(row[i] or 0 for row in counts) for i in range(4)] == [
+        4591,
+        1_392_514,
+        41_582,
+        232_085,
+    ]
     assert BENCHMARKS["imagenet"].pictures == (1_281_167, None, 50_000)
 
 
@@ -126,7 +149,9 @@ def test_the_counts_are_those_of_coops_table_5():
 def test_a_template_of_ones_own_replaces_the_hand_crafted_one(tmp_path, monkeypatch, name):
     write_eurosat(tmp_path, {**GOOD, "train": rows_of(0, 0, 0, 1, 1, 1)})
     monkeypatch.chdir(tmp_path)
-    assert load_dataset(name, tmp_path, template="a {} from above.").templates == ["a {} from above."]
+    assert load_dataset(name, tmp_path, template="a {} from above.").templates == [
+        "a {} from above."
+    ]
     assert load_dataset(name, tmp_path).templates != ["a {} from above."]
     for template in ("", "a photo.", "{} or {}.", "a {} {x}.", "a {0}."):
         with pytest.raises(ValueError, match="for the class name once"):
@@ -171,28 +196,119 @@ def test_a_split_file_that_is_no_json_is_refused(tmp_path, text):
     assert f"{split_file} is not readable as JSON" in message
 
 
-@pytest.mark.parametrize("parts, problem", [
-    ([], 'must be an object with the lists "train", "val" and "test"'),
-    ({"train": [], "val": []}, 'must be an object with the lists "train", "val" and "test"'),
-    ({**GOOD, "val": {"a": 1}}, 'must be an object with the lists "train", "val" and "test"'),
-    ({**GOOD, "val": [["a.png", 0]]}, "has ['a.png', 0] in 'val'"),
-    ({**GOOD, "val": [["a.png", "0", "name 0"]]}, "has ['a.png', '0', 'name 0'] in 'val'"),
-    ({**GOOD, "val": [["a.png", True, "name 1"]]}, "has ['a.png', True, 'name 1'] in 'val'"),
-    ({**GOOD, "val": [["a.png", 0, ""]]}, "has ['a.png', 0, ''] in 'val'"),
-    ({**GOOD, "val": ["abc"]}, "has 'abc' in 'val'"),
-    ({**GOOD, "test": [["0/0.png", 0, "lake"]]}, "gives label 0 two names, 'name 0' and 'lake'"),
-    ({**GOOD, "train": rows_of(0, 1, 3)}, "label 3 is there, but label 2 is not"),
-    ({**GOOD, "train": rows_of(0, 1, -1)}, "label -1 is negative"),
-    ({"train": rows_of(0, 0), "val": [], "test": []}, "needs at least two classes, not 1"),
-    ({"train": [], "val": [], "test": []}, "needs at least two classes, not 0"),
-    ({**GOOD, "test": [["../../secret.png", 0, "name 0"]]}, "'../../secret.png', which leaves"),
-    ({**GOOD, "test": [["0\\..\\secret.png", 0, "name 0"]]}, "which leaves"),
-    ({**GOOD, "test": [["C:/secret.png", 0, "name 0"]]}, "which leaves"),
-])
+@pytest.mark.parametrize(
+    "parts, problem",
+    [
+        ([], 'must be an object with the lists "train", "val" and "test"'),
+        ({"train": [], "val": []}, 'must be an object with the lists "train", "val" and "test"'),
+        ({**GOOD, "val": {"a": 1}}, 'must be an object with the lists "train", "val" and "test"'),
+        ({**GOOD, "val": [["a.png", 0]]}, "has ['a.png', 0] in 'val'"),
+        ({**GOOD, "val": [["a.png", "0", "name 0"]]}, "has ['a.png', '0', 'name 0'] in 'val'"),
+        ({**GOOD, "val": [["a.png", True, "name 1"]]}, "has ['a.png', True, 'name 1'] in 'val'"),
+        ({**GOOD, "val": [["a.png", 0, ""]]}, "has ['a.png', 0, ''] in 'val'"),
+        ({**GOOD, "val": ["abc"]}, "has 'abc' in 'val'"),
+        (
+            {**GOOD, "test": [["0/0.png", 0, "lake"]]},
+            "gives label 0 two names, 'name 0' and 'lake'",
+        ),
+        ({**GOOD, "train": rows_of(0, 1, 3)}, "label 3 is there, but label 2 is not"),
+        ({**GOOD, "train": rows_of(0, 1, -1)}, "label -1 is negative"),
+        ({"train": rows_of(0, 0), "val": [], "test": []}, "needs at least two classes, not 1"),
+        ({"train": [], "val": [], "test": []}, "needs at least two classes, not 0"),
+        ({**GOOD, "test": [["../../secret.png", 0, "name 0"]]}, "leaves the picture folder"),
+        ({**GOOD, "test": [["0\\..\\secret.png", 0, "name 0"]]}, "leaves the picture folder"),
+        ({**GOOD, "test": [["C:/secret.png", 0, "name 0"]]}, "leaves the picture folder"),
+    ],
+)
 def test_a_split_file_that_contradicts_itself_is_refused(tmp_path, parts, problem):
     split_file = write_eurosat(tmp_path, parts, pictures=False)
     message = refusal(tmp_path)
     assert str(split_file) in message and problem in message
+
+
+@pytest.mark.parametrize(
+    "row, problem",
+    [
+        (["a.png", 0, " _ "], "give its class a name"),
+        (["a.png", 0, "\ud800"], "its class name is not UTF-8"),
+        (["", 0, "name 0"], "its path names no file"),
+        (["/", 0, "name 0"], "its path names no file"),
+        (["a\0.png", 0, "name 0"], "its path names no file"),
+        (["\\secret.png", 0, "name 0"], "leaves the picture folder"),
+        (["/\\secret.png", 0, "name 0"], "leaves the picture folder"),
+        (["\\\\server\\share\\a.png", 0, "name 0"], "leaves the picture folder"),
+        (["a/b/../../../c.png", 0, "name 0"], "leaves the picture folder"),
+        ([1, 0, "name 0"], "make it [path, label, class name]"),
+        (["a.png", 0.0, "name 0"], "make it [path, label, class name]"),
+        (["a.png", None, "name 0"], "make it [path, label, class name]"),
+        (["a.png", 0, "name 0", 1], "make it [path, label, class name]"),
+        ({"path": "a.png"}, "make it [path, label, class name]"),
+        (None, "make it [path, label, class name]"),
+        (["a.png", 10**300, "name"], "numbers its 3 classes not from 0 upwards"),
+        (["0/0.png", 1, "name 1"], "gives the picture '0/0.png' two labels, 0 and 1"),
+    ],
+)
+def test_an_odd_row_of_a_split_file_is_one_sentence(tmp_path, row, problem):
+    split_file = write_eurosat(tmp_path, {**GOOD, "val": [row]}, pictures=False)
+    assert problem in refusal(tmp_path) and str(split_file) in refusal(tmp_path)
+
+
+def test_a_row_of_a_million_characters_is_abridged(tmp_path):
+    write_eurosat(tmp_path, {**GOOD, "val": [["a" * 1_000_000, "0", "a"]]}, pictures=False)
+    assert len(refusal(tmp_path)) < 1000
+
+
+def test_control_characters_in_a_split_file_are_shown_escaped(tmp_path):
+    bad = "\x1b[31mred\r"
+    rows = {**GOOD, "test": [["0/0.png", 0, bad]]}
+    split_file = write_eurosat(tmp_path, rows, pictures=False)
+    assert refusal(tmp_path).isprintable()
+    split_file.write_text(json.dumps({**GOOD, "test": [[f"0/{bad}.png", 0, "name 0"]]}))
+    assert refusal(tmp_path).isprintable() and r"\x1b[31mred\r.png" in refusal(tmp_path)
+
+
+def test_a_test_picture_that_is_in_train_too_brings_one_note(tmp_path):
+    write_eurosat(tmp_path, {**GOOD, "test": [["0/0.png", 0, "name 0"], ["1/9.png", 1, "name 1"]]})
+    with pytest.warns(
+        UserWarning, match="has 1 test pictures that are in train or val, too"
+    ) as caught:
+        load_dataset("eurosat", tmp_path)
+    assert len(caught) == 1
+
+
+def test_a_split_file_may_begin_with_a_byte_order_mark(tmp_path):
+    split_file = write_eurosat(tmp_path, GOOD)
+    split_file.write_text(json.dumps(GOOD), encoding="utf-8-sig")
+    assert load_dataset("eurosat", tmp_path).classnames == ["name 0", "name 1"]
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "",
+        "a photo.",
+        "{} {}",
+        "{}{}",
+        "{{}}",
+        "a {name}.",
+        "a {0}.",
+        "{} }",
+        "{ {}",
+        "{{}} {}",
+        None,
+        3,
+    ],
+)
+def test_a_template_without_exactly_one_place_for_the_name_is_refused_by_one_function(template):
+    with pytest.raises(ValueError) as caught:
+        check_template(template)
+    assert str(caught.value).startswith(f"The template {template!r} must hold")
+    assert str(caught.value).endswith('as in "a photo of a {}."') and "\n" not in str(caught.value)
+
+
+def test_names_that_clip_reads_alike_are_found():
+    assert same_names(["a", "b", "A ", "b_"]) == [["a", "A "], ["b", "b_"]]
+    assert same_names(["crane", "cranes"]) == []
 
 
 def test_two_labels_may_share_a_name(tmp_path):
@@ -205,8 +321,8 @@ def test_missing_pictures_are_counted_and_named(tmp_path):
     split_file = write_eurosat(tmp_path, GOOD)
     images = tmp_path / "eurosat" / "2750"
     (images / "1" / "2.png").unlink()
-    (images / "1" / "2.png").mkdir()              # a folder is no picture
-    (images / "0" / "1.png").unlink()             # of the test list
+    (images / "1" / "2.png").mkdir()  # a folder is no picture
+    (images / "0" / "1.png").unlink()  # of the test list
     message = refusal(tmp_path)
     assert message.startswith(f"2 of the 7 pictures in {split_file} are not there")
     assert str(images / "1" / "2.png") in message and str(images / "0" / "1.png") in message
@@ -214,19 +330,29 @@ def test_missing_pictures_are_counted_and_named(tmp_path):
 
 
 def test_ten_missing_pictures_are_named(tmp_path):
-    write_eurosat(tmp_path, {**GOOD, "val": [[f"0/gone {i:02}.png", 0, "name 0"] for i in range(12)]}, pictures=False)
+    write_eurosat(
+        tmp_path,
+        {**GOOD, "val": [[f"0/gone {i:02}.png", 0, "name 0"] for i in range(12)]},
+        pictures=False,
+    )
     for row in GOOD["train"] + GOOD["test"]:
         (tmp_path / "eurosat/2750" / row[0]).parent.mkdir(exist_ok=True)
         (tmp_path / "eurosat/2750" / row[0]).touch()
     message = refusal(tmp_path)
-    assert message.startswith("12 of the 17 pictures") and sum(f"gone {i:02}.png" in message for i in range(12)) == 10
+    assert (
+        message.startswith("12 of the 17 pictures")
+        and sum(f"gone {i:02}.png" in message for i in range(12)) == 10
+    )
 
 
 # --- few shots
 
 
-@pytest.mark.parametrize("case", golden("protocol.json")["few_shot"]["cases"],
-                         ids=lambda case: f"{case['shots']} shots, seed {case['seed']}")
+@pytest.mark.parametrize(
+    "case",
+    golden("protocol.json")["few_shot"]["cases"],
+    ids=lambda case: f"{case['shots']} shots, seed {case['seed']}",
+)
 @pytest.mark.filterwarnings("ignore:synthetic")
 def test_few_shots_are_those_of_the_published_sampler(case):
     labels = golden("protocol.json")["few_shot"]
@@ -237,7 +363,9 @@ def test_few_shots_are_those_of_the_published_sampler(case):
 
 
 def test_a_class_with_exactly_as_many_pictures_as_shots_is_still_drawn_in_random_order():
-    dataset = synthetic([0, 0, 0, 0, 1, 1, 1, 1])   # the order matters: it decides the training batches
+    dataset = synthetic(
+        [0, 0, 0, 0, 1, 1, 1, 1]
+    )  # the order matters: it decides the training batches
     stream = random.Random(3)
     expected = stream.sample(dataset.train[:4], 4) + stream.sample(dataset.train[4:], 4)
     assert few_shot(dataset, 4, seed=3)[0] == expected != dataset.train
@@ -287,12 +415,15 @@ def test_enough_pictures_bring_no_warning():
 def test_base_is_the_first_half_rounded_up_and_new_the_rest_from_zero():
     dataset = synthetic([0, 1, 2, 3, 4, 3], [4, 0])
     base, new = split_classes(dataset, "base"), split_classes(dataset, "new")
-    assert base.classnames == ["class 0", "class 1", "class 2"] and new.classnames == ["class 3", "class 4"]
+    assert base.classnames == ["class 0", "class 1", "class 2"] and new.classnames == [
+        "class 3",
+        "class 4",
+    ]
     assert base.train == [("0", 0), ("1", 1), ("2", 2)] and base.val == [("1", 0)]
     assert new.train == [("3", 0), ("4", 1), ("5", 0)] and new.val == [("0", 1)]
     assert new.test == new.train and new.templates == dataset.templates
     assert split_classes(dataset, "all") == dataset
-    assert len(dataset.classnames) == 5 and len(dataset.train) == 6    # left as it was
+    assert len(dataset.classnames) == 5 and len(dataset.train) == 6  # left as it was
 
 
 def test_few_shots_are_drawn_first_and_halved_afterwards():
@@ -365,6 +496,20 @@ def test_a_benchmarks_digest_opens_no_file_and_a_root_may_be_moved(tmp_path):
     assert base.digest("train") != digest
 
 
+def test_a_digest_is_the_same_on_windows(monkeypatch):
+    rows = [("Forest/1.jpg", 0), ("River/1.jpg", 1)]
+    here = [Item(f"/data/eurosat/2750/{path}", label) for path, label in rows]
+    there = [Item(f"C:\\data\\eurosat\\2750/{path}", label) for path, label in rows]
+    one = Dataset("eurosat", ["a", "b"], ["{}."], [], [], here, folder="/data/eurosat")
+    other = dataclasses.replace(one, test=there, folder="C:\\data\\eurosat")
+    digest = one.digest("test")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "path", ntpath)
+        patch.setattr(os, "sep", "\\")
+        on_windows = other.digest("test")
+    assert on_windows == digest
+
+
 def test_the_digest_of_a_miniature_set_changes_with_the_code_that_draws_it(monkeypatch):
     dataset = load_dataset("toy-objects")
     before = dataset.digest("test")
@@ -412,17 +557,21 @@ def test_augmentation_is_fixed_by_seed_epoch_and_index(items):
     first = PictureSet(same, Preprocess(16), CROPS, seed=1)
     again = PictureSet(same, Preprocess(16), CROPS, seed=1)
     assert torch.equal(first[1][0], again[1][0]) and torch.equal(first[1][0], first[1][0])
-    assert not torch.equal(first[0][0], first[1][0])                                              # index
-    assert not torch.equal(first[0][0], PictureSet(same, Preprocess(16), CROPS, seed=2)[0][0])       # seed
+    assert not torch.equal(first[0][0], first[1][0])  # index
+    assert not torch.equal(
+        first[0][0], PictureSet(same, Preprocess(16), CROPS, seed=2)[0][0]
+    )  # seed
     again.set_epoch(1)
-    assert not torch.equal(first[0][0], again[0][0])                                              # epoch
+    assert not torch.equal(first[0][0], again[0][0])  # epoch
 
 
 def test_scale_and_flip_reach_the_augmentation(items):
     square = Image.open(items[0].path).resize((20, 20))
     square.save(items[0].path)
-    pictures = PictureSet(items, Preprocess(20), Recipe(0.1, {1: 1}, 1, crop_scale=(1.0, 1.0), flip=False))
-    for epoch in range(5):   # the whole square: nothing else fits, as a middle crop at the latest
+    pictures = PictureSet(
+        items, Preprocess(20), Recipe(0.1, {1: 1}, 1, crop_scale=(1.0, 1.0), flip=False)
+    )
+    for epoch in range(5):  # the whole square: nothing else fits, as a middle crop at the latest
         pictures.set_epoch(epoch)
         assert torch.equal(pictures[0][0], preprocess(square, 20))
 
@@ -436,8 +585,10 @@ def test_a_worker_process_gives_the_same_augmentation(items):
 
 def test_kept_pictures_are_opened_once_and_within_the_limit(items, monkeypatch):
     opened = []
-    monkeypatch.setattr(pictures_file, "read_picture", lambda path: opened.append(path) or read_picture(path))
-    monkeypatch.setattr(pictures_file, "KEEP_BYTES", 2 * 3 * 20 * 30)       # room for two of the three
+    monkeypatch.setattr(
+        pictures_file, "read_picture", lambda path: opened.append(path) or read_picture(path)
+    )
+    monkeypatch.setattr(pictures_file, "KEEP_BYTES", 2 * 3 * 20 * 30)  # room for two of the three
     pictures = PictureSet(items, Preprocess(16), CROPS)
     first = [tensor for tensor, _ in pictures]
     assert len(opened) == 3

@@ -15,13 +15,14 @@ from PIL import Image
 import eval as eval_script
 import train as train_script
 from clip_min import load_clip
-from clip_min.weights.checkpoint import TINY
-from clip_min.data import load_dataset, PictureSet
+from clip_min.data import PictureSet, load_dataset
 from clip_min.files import load_tensors, save_tensors
 from clip_min.preprocess import preprocess, read_picture
+from clip_min.weights.checkpoint import TINY
 from clip_min.world import benchmarks
 from prompts import METHODS
 from prompts.coop import CoOp
+from prompts.experiments import store
 from prompts.experiments.variance import inter_class_variance, intra_class_variance
 from tests.reliability.helpers import ROOT, call, few_pictures, refusal, rows  # noqa: F401 (a fixture that runs by itself)
 
@@ -358,9 +359,9 @@ def test_a_template_is_part_of_what_was_learned(own_folder, tmp_path):
     assert call(train_script, *arguments, "--out", tmp_path / "runs") == 0
     (path,), learned = (tmp_path / "runs").rglob("prompt.pt"), rows(tmp_path / "runs")[-1]
     assert load_tensors(path)["text_template"] == learned["template"] == "my {} at home"
-    made, build_method = [], eval_script.build_method
+    made, build_method = [], store.build_method
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(eval_script, "build_method", lambda *x: made.append(x[2].templates) or build_method(*x))
+        patch.setattr(store, "build_method", lambda *x: made.append(x[2].templates) or build_method(*x))
         assert evaluate(tmp_path / "again", path) == 0
         assert evaluate(tmp_path / "again", path, "--template", "{}!") == 0
         assert evaluate(tmp_path / "again", path, "--images", own_folder / "test" / "Cup") == 0
@@ -400,3 +401,66 @@ def test_a_table_or_prediction_that_cannot_be_is_refused_in_one_sentence(tmp_pat
     sentence = refusal(capsys, evaluate(tmp_path / "runs", *arguments))
     assert all(word in sentence for word in words), sentence
     assert not (tmp_path / "runs").exists()
+
+
+# What is accepted, and what one bad file does
+
+
+def test_a_prompt_behind_the_data_sets_and_the_folder_of_a_run_are_accepted(prompt_file, tmp_path):
+    assert evaluate(tmp_path, "--dataset", "toy-satellite", prompt_file) == 0
+    assert evaluate(tmp_path, prompt_file.parent) == 0
+    assert evaluate(tmp_path, "--dataset", "toy-satellite", prompt_file.parent) == 0
+    found = [(row["method"], row["accuracy"]) for row in rows(tmp_path)]
+    assert len(found) == 3 and len(set(found)) == 1 and found[0][0] != "zero_shot"
+
+
+def test_one_bad_picture_is_left_out_with_a_note_and_status_1(tmp_path, capsys):
+    for i, name in enumerate(("a.png", "b.png", "c.png")):
+        Image.new("RGB", (50, 40), (0, 99, 80 * i)).save(tmp_path / name)
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    (tmp_path / "._a.png").write_bytes(b"a Mac's second file")
+    arguments = ("--images", tmp_path, "--classnames", "cat,dog", "--json")
+    with pytest.warns(UserWarning, match=r"b\.png"):
+        assert evaluate(tmp_path / "runs", *arguments) == 1
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [os.path.basename(line["picture"]) for line in lines] == ["a.png", "c.png"]
+
+
+def test_images_leave_nothing_behind(tmp_path, monkeypatch):
+    Image.new("RGB", (50, 40)).save(tmp_path / "a.png")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert call(eval_script, "--images", "../a.png", "--classnames", "cat,dog") == 0
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", ["nan", "shape", "list", "types", "names"])
+def test_an_odd_prompt_file_ends_in_one_sentence_with_its_name(prompt_file, tmp_path, capsys, damage):
+    prompt = torch.load(prompt_file, weights_only=True)
+    learned = dict(prompt["learned"])
+    name = next(iter(learned))
+    if damage == "nan":
+        learned[name] = torch.full_like(learned[name], float("nan"))
+    elif damage == "shape":
+        learned[name] = learned[name][:1, :1]
+    elif damage == "types":
+        learned[name] = 3
+    prompt["learned"] = learned
+    if damage == "names":
+        prompt["classnames"] = [1, 2]
+    path = tmp_path / "odd.pt"
+    torch.save([prompt] if damage == "list" else prompt, path)
+    assert "odd.pt" in refusal(capsys, evaluate(tmp_path / "runs", path))
+    assert not (tmp_path / "runs" / "results.jsonl").exists()
+
+
+def test_an_error_in_a_worker_process_is_one_sentence(tmp_path, capsys):
+    folder = tmp_path / "mine"
+    for part in ("train", "test"):
+        for name in ("cat", "dog"):
+            (folder / part / name).mkdir(parents=True)
+            Image.new("RGB", (50, 40)).save(folder / part / name / "1.png")
+    (folder / "test" / "dog" / "1.png").write_bytes(b"no picture")
+    arguments = ("--dataset", f"{folder}/", "--workers", 2)
+    sentence = refusal(capsys, evaluate(tmp_path / "runs", *arguments))
+    assert "Cannot read the picture" in sentence and "Traceback" not in sentence

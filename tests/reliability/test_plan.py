@@ -1,12 +1,12 @@
 """Protocols, and sweeps that are killed, run twice at once, or shared out to processes."""
 
-import json
 import os
 import random
 import subprocess
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,10 +14,19 @@ from PIL import Image
 
 import eval as eval_script
 import train as train_script
-from clip_min.data import load_dataset, SHIFTED
+from clip_min.data import SHIFTED, load_dataset
 from clip_min.world import benchmarks
-from prompts.experiments import plan, runs
-from tests.reliability.helpers import ROOT, call, few_pictures, prompts, refusal, rows, same_prompts, train  # noqa: F401
+from prompts.experiments import batches, plan, runs
+from tests.reliability.helpers import (  # noqa: F401
+    ROOT,
+    call,
+    few_pictures,
+    prompts,
+    refusal,
+    rows,
+    same_prompts,
+    train,
+)
 
 IDENTIFIES = ("method", "dataset", "classes", "trained_on", "trained_classes", "shots", "seed", "split")
 
@@ -239,7 +248,7 @@ def test_jobs_share_the_runs_out(start, undisturbed, tmp_path):
 def test_two_processes_of_torchrun_compute_the_losses_of_one(start, undisturbed, tmp_path):
     """The same global batches, half in each process: equal losses up to rounding; only one of
     them writes."""
-    printed = finish(start(tmp_path, launcher=("-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone")))
+    printed = finish(start(tmp_path, launcher=TORCHRUN))
     assert printed.count("learned parameters") == 4 and len(rows(tmp_path)) == 5
     found, expected = prompts(tmp_path), prompts(undisturbed)
     assert found.keys() == expected.keys()
@@ -249,6 +258,59 @@ def test_two_processes_of_torchrun_compute_the_losses_of_one(start, undisturbed,
         assert len(pairs) == 4 and max(abs(a - b) for a, b in pairs[:epochs]) < 1e-5
         for name, tensor in one["learned"].items():
             assert torch.allclose(tensor, found[path]["learned"][name], atol=1e-3)
+
+
+TORCHRUN = ("-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone")
+
+
+def test_torchrun_counts_no_picture_twice_if_there_are_fewer_than_a_batch(tmp_path):
+    """Five pictures, a batch of 32: one batch of 5, shared out as 3 and 2."""
+    script = tmp_path / "few.py"
+    script.write_text(SCRIPT.replace('"train": 2', '"train": 1'))
+    folder = tmp_path / "five"
+    for name in ("a", "b", "c", "d", "e"):
+        for part in ("train", "test"):
+            (folder / part / name).mkdir(parents=True)
+            Image.new("RGB", (40, 40), ("abcde".index(name) * 50, 0, 90)).save(folder / part / name / "1.png")
+    found = {}
+    for processes, launcher in ((1, ()), (2, TORCHRUN)):
+        out = tmp_path / str(processes)
+        command = [sys.executable, *launcher, script, "--method", "coop", "--shots", "1", "--epochs", "3"]
+        command += ["--dataset", folder, "--out", out]
+        done = subprocess.run(
+            [str(word) for word in command], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        (prompt,) = prompts(out).values()
+        found[processes] = (prompt["losses"], [line for line in done.stdout.splitlines() if line.startswith("  epoch")])
+    one, two = found[1], found[2]
+    assert max(abs(a - b) for a, b in zip(one[0], two[0], strict=True)) < 1e-5
+    accuracies = [[line.split("accuracy")[1].split("%")[0] for line in lines] for _, lines in (one, two)]
+    assert accuracies[0] == accuracies[1] and len(accuracies[0]) == 3
+
+
+def test_fewer_pictures_than_processes_are_refused(monkeypatch):
+    monkeypatch.setattr(batches, "PROCESSES", 3)
+    with pytest.raises(ValueError, match="2 training pictures cannot be shared out over 3 processes"):
+        batches.training_batches(None, [1, 2], None, 1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
+def test_a_parent_that_ends_ends_its_jobs(start, tmp_path):
+    process = start(tmp_path, "--jobs", 2, "--epochs", 100000)
+    while "epoch" not in process.stdout.readline():
+        assert process.poll() is None
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not children.exists():
+        pytest.skip("this system does not list the children of a process")
+    jobs = [int(word) for word in children.read_text().split()]
+    process.terminate()
+    process.communicate()
+    assert jobs and process.returncode == 143
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{job}").exists() for job in jobs) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(Path(f"/proc/{job}").exists() for job in jobs)
 
 
 def test_a_batch_that_cannot_be_shared_out_is_refused(tmp_path, monkeypatch, capsys):

@@ -258,6 +258,8 @@ def test_rows_that_do_not_count_are_not_drawn_and_said_in_a_note():
         (0, 100, 11, [*range(0, 101, 10)]),
         (13.0, 81.0, 11, [*range(10, 91, 10)]),
         (13.0, 81.0, 7, [0, 20, 40, 60, 80, 100]),
+        (0, 70, 8, [*range(0, 71, 10)]),
+        (0, 70, 7, [0, 20, 40, 60, 80]),
     ],
 )
 def test_ticks_are_round_and_not_too_many(low, high, most, ticks):

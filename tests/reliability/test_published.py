@@ -338,6 +338,8 @@ def test_the_class_token_stands_where_the_name_of_the_folder_says(tmp_path, tiny
         warnings.simplefilter("error")
         prompt = load(path, None, tiny, {})
         by_hand = load(path, None, tiny, dict(class_token_position="front"))
+        elsewhere = write(published_tensors(original), tmp_path / "model.pth.tar-50")
+        load(elsewhere, None, tiny, dict(class_token_position=position))
     assert prompt["options"]["class_token_position"] == position
     assert by_hand["options"]["class_token_position"] == "front"
     features = torch.randn(5, tiny.text_projection.shape[1])
@@ -416,6 +418,9 @@ def test_tensors_of_whole_numbers_and_of_nan_are_refused(original, tmp_path, tin
         tensors = published_tensors(original)
         tensors[name] = tensors[name].long()
         assert f"{name} is of type torch.int64: it cannot be" in refusal(tensors, tmp_path, tiny)
+    others = published_tensors(original) | {"steps": torch.ones(1, dtype=torch.int64)}
+    (tmp_path / FOLDER).mkdir()
+    load(write(others, tmp_path / FOLDER / "model.pth.tar-1"), None, tiny, {})  # which is not read
     tensors = published_tensors(original)
     tensors["ctx"][1, 1] = float("nan")
     assert "ctx holds numbers that are not finite: its training diverged" in refusal(

@@ -44,9 +44,14 @@ ODD = {  # a line of results.jsonl: what is said about it
     json.dumps(without(make_row(), "trained_classes")): "its trained_classes is not a word",
     json.dumps(make_row() | {"options": None}): "its options are not a JSON object",
     json.dumps(make_row() | {"options": "n_ctx=4"}): "its options are not a JSON object",
-    json.dumps(make_row() | {"shots": "16"}): "its shots are not a number",
-    json.dumps(make_row() | {"shots": None}): "its shots are not a number",
+    json.dumps(make_row() | {"shots": "16"}): "its shots is not a number",
+    json.dumps(make_row() | {"shots": None}): "its shots is not a number",
     json.dumps(make_row() | {"seed": [1]}): "its seed is not a number",
+    json.dumps(without(make_row(), "shots")): "its shots is not a number",
+    json.dumps(make_row() | {"seed": None}): "its seed is not a number",
+    json.dumps(zero_shot() | {"shots": "0"}): "its shots is not a number",
+    json.dumps(make_row() | {"split": []}): "its split is not a word",
+    json.dumps(make_row() | {"template": {}}): "its template is not a word",
     json.dumps(make_row() | {"sha256": 5}): "its sha256 is not a word",
 }
 

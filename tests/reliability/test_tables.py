@@ -80,6 +80,7 @@ def test_rows_of_other_splits_classes_and_protocols_are_not_few_shot(other):
         ("upt", dict(max_norm=None), "upt max_norm=None"),
         ("coop", dict(views=0), "coop views=0"),
         ("coop", dict(precision="fp16"), "coop precision=fp16"),
+        ("coop", dict(gelu="exact"), "coop gelu=exact"),
         ("vpt", dict(template="{}."), "vpt template={}."),
         ("linear_probe", dict(options=dict(C=1.0)), "linear_probe C=1.0"),
         ("cocoop", dict(options=dict(ctx_init=None)), "cocoop ctx_init=None"),
@@ -156,6 +157,14 @@ def test_an_average_is_over_the_seeds_that_every_set_has_and_only_for_methods_wi
         ("average of 2 toy sets", "coop"),
     ]
     assert (lines[-1]["16 shots"], lines[-1]["seeds"]) == ("56.5 ± 1.5", "2")  # of 55 and 58
+
+
+def test_there_is_no_average_without_a_seed_that_every_set_has():
+    rows = [make_row(seed=1), make_row(dataset="toy-flowers", seed=2)]
+    assert {line["dataset"] for line in as_dicts(rows, "few-shot")} == {
+        "toy-objects",
+        "toy-flowers",
+    }
 
 
 def test_base_to_new_has_the_harmonic_mean_of_the_means():
@@ -305,6 +314,7 @@ WORDS = dict(options=dict(ctx_init="a photo of a"))
         (make_row("upt", "eurosat", **VIT, options=dict(n_ctx=4, depth="deep")), "90.5 (UPT T2)"),
         (make_row("upt", "eurosat", **VIT, options=dict(n_ctx=8)), "other options"),
         (make_row("upt", "eurosat", **VIT, lr=0.1), "other training"),
+        (make_row("upt", "eurosat", **VIT, gelu="exact"), "other training"),
         (make_row("upt", "eurosat", shots=8, **VIT), "16 shots only"),
         (make_row("upt", "eurosat", shots=8, **VIT, lr=0.1), ""),
         (make_row("upt", "eurosat", model="ViT-B/32"), "ViT-B/16 only"),
@@ -542,6 +552,23 @@ def test_an_odd_row_is_skipped_with_a_note():
         UserWarning, match="Line 1 of the results is skipped, because it is not a JSON object"
     ):
         assert len(as_dicts([None, make_row()], "few-shot")) == 1
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "key", [*make_row(), "own_split", "template", "code", "pictures", "failed"]
+)
+def test_whatever_a_row_holds_a_table_is_printed_or_refused_in_one_sentence(key):
+    odd = [None, [], {}, [1, [2]], {"a": [1]}, "x\x1b", "", 1.5, -1, True, float("nan"), 10**30]
+    for base in (make_row(), zero_shot(), make_row("upt", "imagenet", **VIT)):
+        for value in odd:
+            rows = [base | {key: value}, make_row(seed=2), zero_shot(), make_row(classes="base")]
+            for name in tables.NAMES:
+                for draw in (tables.report, plots.draw):
+                    try:
+                        assert draw(rows, name).replace("\n", "").isprintable()
+                    except ValueError as error:
+                        assert str(error).startswith("There ")
 
 
 def test_names_with_control_characters_and_bars_cannot_break_a_table():

@@ -1,0 +1,188 @@
+"""Archives onto a disk: one folder of a .zip or .tar.gz file, and nothing outside of its target.
+
+An archive may come from anybody. So a path in it that leaves the folder ("../x", "/x", "C:x") is
+refused, links and devices are not made, and what unpacks to far more than its own size is refused
+before it is written: pictures are compressed already.
+"""
+
+import errno
+import gzip
+import lzma
+import os
+import shutil
+import stat
+import sys
+import tarfile
+import zipfile
+import zlib
+from collections import Counter
+from pathlib import PureWindowsPath
+
+from clip_min.data.folders import is_hidden
+from clip_min.data.names import shown
+
+MOST_GROWTH = 4  # an archive may unpack to so many times its own size,
+MOST_EXTRA = 64 << 20  # and so many bytes more
+MOST_MEMBERS = 1_000_000
+MOST_AT_ONCE = 16 << 20  # bytes
+DAMAGE = (  # what Python raises for a damaged archive
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
+    *(EOFError, RuntimeError, NotImplementedError, ValueError),
+)
+
+
+class Refused(Exception):
+    """What is wrong with an archive that can be read, as words."""
+
+
+def unpack(archive, inside, target):
+    """An archive, the folder (or the file) in it that is kept, and what it becomes → how many
+    files.
+
+    archive and target are pathlib.Path; the target must not be there yet. `inside` may lie at any
+    depth: "2750" is found in "2750/a.jpg" and in "EuroSAT/2750/a.jpg". Links are left out with a
+    line on stderr. Raises ValueError, with nothing left in the target's place, for an archive that
+    is damaged, unsafe, or holds nothing of that name; OSError if the disk is full.
+    """
+    try:
+        files, left_out = copy_members(archive, inside.split("/"), target)
+    except BaseException as error:  # Ctrl-C, too
+        remove(target)
+        problem = problem_of_archive(error)
+        if not problem:
+            raise
+        reason = f"The archive {archive} {problem}: remove it, and try again."
+        raise ValueError(shown(reason)) from error
+    for kind, count in left_out.items():
+        print(f"{archive.name}: {count} {kind} left out", file=sys.stderr)
+    return files
+
+
+def problem_of_archive(error):
+    """An error of reading an archive → what is wrong with it; "" if it is not the archive's."""
+    if isinstance(error, Refused):
+        return str(error)
+    is_wrong_place = isinstance(error, OSError) and error.errno in (None, errno.EINVAL)
+    if isinstance(error, DAMAGE) or is_wrong_place:
+        return f"is damaged ({error or type(error).__name__})"
+    return ""
+
+
+def copy_members(archive, inside, target):
+    """What `unpack` does → the number of files, and a Counter of what was left out."""
+    most = MOST_GROWTH * archive.stat().st_size + MOST_EXTRA
+    total, files, left_out = 0, 0, Counter()
+    for number, (name, kind, size, opened) in enumerate(members(archive), start=1):
+        total += size
+        if total > most or number > MOST_MEMBERS:
+            raise Refused(f"would unpack to more than {most / 1e6:,.0f} MB or a million files")
+        below = steps_below(safe_steps(name), inside)
+        if below is None or any(map(is_hidden, below)):
+            continue
+        if kind in ("links", "devices"):
+            left_out[kind] += 1
+            continue
+        path = target.joinpath(*below)
+        if kind == "folders":
+            path.mkdir(parents=True, exist_ok=True)
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with opened() as source, path.open("wb") as file:
+            shutil.copyfileobj(source, file, 1 << 20)
+        files += 1
+        if files % 1000 == 0:
+            print(f"\r{archive.name}: {files:,} files", end="", file=sys.stderr, flush=True)
+    print("\r" + " " * 60 + "\r", end="", file=sys.stderr, flush=True)
+    if not files:
+        raise Refused(f"holds no {'/'.join(inside)}")
+    return files, left_out
+
+
+def members(archive):
+    """An archive → (name, kind, size in bytes, a function that opens it) of each of its members.
+
+    The kinds are "files", "folders", "links" and "devices".
+    """
+    if archive.suffix.lower() == ".zip":
+        yield from zip_members(archive)
+    else:
+        yield from tar_members(archive)
+
+
+def zip_members(archive):
+    """`members` of a .zip file."""
+    with zipfile.ZipFile(archive) as opened:
+        for member in opened.infolist():
+            kind = "folders" if member.is_dir() else "files"
+            if stat.S_ISLNK(member.external_attr >> 16):
+                kind = "links"
+            yield member.filename, kind, member.file_size, lambda: opened.open(member)
+
+
+def tar_members(archive):
+    """`members` of a .tar.gz file."""
+    with BoundedGzip(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as opened:
+        for member in opened:
+            kind = "files" if member.isfile() else "folders" if member.isdir() else "devices"
+            if member.issym() or member.islnk():
+                kind = "links"
+            yield member.name, kind, member.size, lambda: opened.extractfile(member)
+        while stream.read(1 << 20):  # the sum of a .gz file is checked when its end is read
+            pass
+
+
+class BoundedGzip(gzip.GzipFile):
+    """A .gz file that gives small pieces only: tarfile reads a header at once, however long."""
+
+    def read(self, size=-1):
+        if size is None or not 0 <= size <= MOST_AT_ONCE:
+            raise Refused(f"has a header of more than {MOST_AT_ONCE / 1e6:.0f} MB")
+        return super().read(size)
+
+
+def safe_steps(name):
+    r"""The path of a member → its steps. Raises Refused for one that leaves the folder.
+
+    >>> safe_steps("./2750/Forest/1.jpg")
+    ('2750', 'Forest', '1.jpg')
+    """
+    path = PureWindowsPath(name)  # reads both / and \ as separators
+    if path.drive or path.root or ".." in path.parts or "\0" in name:
+        raise Refused(f"has the path {name!r}, which leaves its folder")
+    return path.parts
+
+
+def steps_below(steps, inside):
+    """The steps of a path, and those of the folder that is kept → the steps below it, or None.
+
+    >>> steps_below(("EuroSAT", "2750", "Forest", "1.jpg"), ["2750"])
+    ('Forest', '1.jpg')
+    """
+    for start in range(len(steps) - len(inside) + 1):
+        if list(steps[start : start + len(inside)]) == inside:
+            return steps[start + len(inside) :]
+    return None
+
+
+def remove(path):
+    """Remove a file or a folder that this file wrote, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def move_into(source, target):
+    """Put a folder in its place; what is there already is left as it is.
+
+    A folder that is not there yet appears at once and whole. Into one that is there, files are
+    moved first and folders last, so that the picture folder is there only when all is.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.exists():
+        os.replace(source, target)
+        return
+    for path in sorted(source.iterdir(), key=lambda path: path.is_dir()):
+        if not (target / path.name).exists():
+            os.replace(path, target / path.name)
+    shutil.rmtree(source)
