@@ -37,6 +37,7 @@ BUDGET = 3000  # learned numbers in the open exercise
 
 @functools.cache
 def tiny():
+    """The tiny CLIP."""
     return load_clip("tiny")
 
 
@@ -49,6 +50,7 @@ def golden_clip():
 
 
 def golden_pictures():
+    """The pictures of tests/golden/clip.json."""
     image = golden("clip")["vit"]["image"]
     return golden_tensor(image["name"], image["shape"], kind="image")
 
@@ -85,6 +87,7 @@ def tokens_read(blocks):
 
 
 def merges(student):
+    """1: single merges, and whole words."""
     cases = [
         ("c a t</w>", "c a", "ca t</w>", "two neighbours become one symbol, and both are used up"),
         ("c a t</w>", "a t</w>", "c at</w>", "the last two symbols can be the pair, too"),
@@ -127,6 +130,7 @@ def merges(student):
 
 
 def mask_of_a_text(student):
+    """2: every place of a small mask, then torch's own attention with it."""
     mask = tensor(student.causal_mask(4), [4, 4], "causal_mask(4)")
     need(mask.dtype == torch.bool, f"the mask holds {mask.dtype}, and True and False are wanted.")
     for query, row in enumerate(mask.tolist()):
@@ -152,6 +156,7 @@ def mask_of_a_text(student):
 
 
 def patch_embedding(student):
+    """3: the patches by torch's unfold and a matrix product."""
     visual, images = student.VisionTransformer(8, 4, 64, 1, 16), torch.randn(2, 3, 8, 8)
     for parameter in visual.parameters():
         nn.init.normal_(parameter)
@@ -190,6 +195,7 @@ def patch_embedding(student):
 
 
 def cosine_and_temperature(student):
+    """4: torch's cosine_similarity."""
     method = student.ZeroShot(tiny(), ["cat", "dog", "bird"])
     w, f = F.normalize(torch.randn(3, 128), dim=-1), 3 * torch.randn(2, 128)
     method.weights, log_scale = w, tiny().logit_scale
@@ -223,6 +229,7 @@ def cosine_and_temperature(student):
 
 
 def ensembling(student):
+    """5: the average computed here, and seven ways to get it wrong."""
     clip, template = tiny(), "a photo of a {}, a type of flower."
     method = student.ZeroShot(clip, ["cat", "yellow_rose", "dog"], template, templates="ensemble")
     got = tensor(getattr(method, "weights", None), [3, 128], "self.weights")
@@ -278,6 +285,7 @@ def what_stands_there(vector, clip, ctx):
 
 
 def spliced_prompts(student):
+    """6: what stands at each place of each prompt."""
     clip, ctx = tiny(), nn.Parameter(0.02 * torch.randn(8, 128))
     for position, M in [("end", 4), ("middle", 4), ("middle", 5), ("front", 2)]:
         prompts = student.splice(clip, NAMES, M, position)
@@ -326,6 +334,7 @@ def spliced_prompts(student):
 
 
 def eos_position(student):
+    """7: figures of the published code, and the features of all other places."""
     case = golden("clip")["vit"]
     clip = student.build_clip(golden_clip().state_dict())
     tokens = torch.zeros(len(case["token_ids"]), 77, dtype=torch.long)
@@ -363,6 +372,7 @@ def eos_position(student):
 
 
 def class_specific(student):
+    """8: the start of the contexts, and whole sequences class by class."""
     clip = tiny()
     method = student.CoOp(clip, NAMES, n_ctx=4, class_specific=True)
     ctx = tensor(method.ctx, [4, 4, 128], "ctx with class_specific=True, K = 4 and M = 4")
@@ -419,6 +429,7 @@ def class_specific(student):
 
 
 def schedule(student):
+    """9: the published schedule."""
     published = golden("protocol")["schedule"]
     for E in (1, 2, 10, 50):
         for epoch, want in enumerate(published[f"epochs_{E}"]):
@@ -434,6 +445,7 @@ def schedule(student):
 
 
 def sampler(student):
+    """10: a small data set, then the published indices."""
     def dataset(train, val):
         train, val = (
             [student.Item(str(i), label) for i, label in enumerate(part)] for part in (train, val)
@@ -492,6 +504,7 @@ def sampler(student):
 
 
 def meta_net(student):
+    """11: the same network, written here."""
     clip = tiny()
     method, f = student.CoCoOp(clip, NAMES, n_ctx=4, ctx_init=None), 3 * torch.randn(4, 128)
     linears = [m for m in method.meta_net.modules() if isinstance(m, nn.Linear)]
@@ -547,6 +560,7 @@ def meta_net(student):
 
 
 def tree(student):
+    """12: the parts of a small tree, whole sequences, and the number of tokens read."""
     names, clip, M = ["cat", "cat food", "yellow rose", "dog"], tiny(), 4
     prompts = student.splice(clip, names, M)
     places = list(dict.fromkeys(student.beginnings(prompts)))
@@ -600,6 +614,7 @@ def tree(student):
 
 
 def vpt(student):
+    """13: features of published blocks, shallow and deep."""
     clip, images = golden_clip(), golden_pictures()
     patches = len(clip.visual.positional_embedding) - 1
     for word, depth in (("shallow", 1), ("deep", 3)):
@@ -645,6 +660,7 @@ def vpt(student):
 
 
 def theta(student):
+    """14: torch's own attention, and Eq. (5) written out."""
     for heads in (1, 2):
         ours, theirs = (
             student.Theta(8, heads, 0.0, "paper"),
@@ -703,6 +719,7 @@ def theta(student):
 
 
 def mixing(student):
+    """15: change one prompt, and see which others change."""
     method, kinds = student.UPT(tiny(), NAMES), ("text", "visual")
     for half in (0, 1):
         with torch.no_grad():
@@ -731,6 +748,7 @@ def mixing(student):
 
 
 def variances(student):
+    """16: sums over rows, written out."""
     features, labels = 3 * torch.randn(7, 5), torch.tensor([2, 0, 2, 1, 0, 2, 1])
     got = student.intra_class_variance(features, labels)
     need(
@@ -797,6 +815,7 @@ def variances(student):
 
 
 def base_and_new(student):
+    """17: ten items of five classes."""
     items = [student.Item(f"{i}.png", i % 5) for i in range(10)]
     data = student.Dataset("five", list("abcde"), ["a {}."], items, items[:5], items[5:])
     halves = {"base": [0, 1, 2], "new": [3, 4]}
@@ -838,6 +857,7 @@ def base_and_new(student):
 
 def harmonic(student):
     # CoCoOp, Table 1: base, new, H of the average over 11 data sets, for CLIP, CoOp, CoCoOp
+    """18: CoCoOp's Table 1."""
     for b, n, h in [(69.34, 74.22, 71.70), (82.69, 63.22, 71.66), (80.47, 71.69, 75.83)]:
         got = student.harmonic_mean({"base": {1: b}, "new": {1: n}})
         need(got is not None, "harmonic_mean gave None: is a `return` missing?")
@@ -860,6 +880,7 @@ def harmonic(student):
 
 
 def bug_in_coop(student):
+    """19: Eq. (3) with whole sequences."""
     clip, f = tiny(), torch.randn(5, 128)
     method = student.CoOp(clip, NAMES, n_ctx=4)
     with torch.no_grad():
@@ -874,6 +895,7 @@ def bug_in_coop(student):
 
 
 def bug_in_upt(student):
+    """20: whole sequences with the prompts of each layer."""
     clip = tiny()
     for depth in (1, "deep"):
         method = student.UPT(clip, NAMES, depth=depth)
@@ -894,6 +916,7 @@ def bug_in_upt(student):
 
 
 def bug_in_cocoop(student):
+    """21: three pictures, alone and together."""
     clip = tiny()
     method, f = student.CoCoOp(clip, NAMES), torch.randn(3, 128)
     with torch.no_grad():
@@ -939,10 +962,12 @@ def small_training(make, recipe):
 
 @functools.cache
 def accuracy_of_upt():
+    """UPT's accuracy on the small data set, computed once."""
     return small_training(METHODS["upt"], UPT_RECIPE)
 
 
 def beat_upt(student):
+    """22: the number of learned numbers, their gradients, and both accuracies."""
     make = functools.partial(student.Joint, "joint")
     method, images = build(make), pictures(tiny())
     before = {name: p.clone() for name, p in tiny().state_dict().items()}

@@ -71,6 +71,7 @@ def load(path):
 
 
 def need(condition, sentence):
+    """Raises Wrong with this sentence unless the condition holds."""
     if not condition:
         raise Wrong(sentence)
 
@@ -90,13 +91,17 @@ def tensor(value, shape, what):
 
 
 def close(ours, theirs, tolerance=1e-4):
+    """Whether two tensors are equal up to a tolerance, relative where the values exceed 1."""
     return ours.shape == theirs.shape and bool(
         (ours - theirs).abs().max() <= tolerance * max(1, theirs.abs().max())
     )
 
 
 def compare(got, right, mistakes, otherwise):
-    """mistakes: [(what a known mistake gives, the sentence for it)]."""
+    """Raises Wrong unless two tensors are close.
+
+    mistakes: [(what a known mistake gives, the sentence for it)]; otherwise: the sentence for others.
+    """
     if close(got, right):
         return
     for wrong, sentence in mistakes:

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from clip_min import load_clip
 from clip_min.data import load_dataset
 from clip_min.files import read_json_lines
 from notes.figures import __main__ as command
@@ -425,6 +426,4 @@ def test_the_examples_are_true(name):
 
 @pytest.fixture(scope="module")
 def clip_tiny():
-    from clip_min import load_clip
-
     return load_clip("tiny")

@@ -1,4 +1,4 @@
-"""The mistakes that notes/mistakes.py measures: each changes what it says, then all is as before."""
+"""The mistakes of notes/mistakes.py: each changes what it says, then all is as before."""
 
 import pytest
 import torch
