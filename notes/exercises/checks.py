@@ -210,8 +210,7 @@ def cosine_and_temperature(student):
             (cosines / scale, "You divide by 1/tau, and so multiply by tau: it is cos / tau."),
             (
                 scale * f @ w.T,
-                "A feature of twice the length gives logits twice as large: a cosine has no such "
-                "thing, "
+                "A feature of twice the length gives logits twice as large. A cosine does not: "
                 "divide f by its length.",
             ),
             (
@@ -229,7 +228,7 @@ def cosine_and_temperature(student):
 
 
 def ensembling(student):
-    """5: the average computed here, and seven ways to get it wrong."""
+    """5: the average, computed here."""
     clip, template = tiny(), "a photo of a {}, a type of flower."
     method = student.ZeroShot(clip, ["cat", "yellow_rose", "dog"], template, templates="ensemble")
     got = tensor(getattr(method, "weights", None), [3, 128], "self.weights")
@@ -240,10 +239,8 @@ def ensembling(student):
             [clip.encode_text(clip.tokenizer(each, clip.context_length)) for each in texts]
         )
 
-    raw, underscored = (
-        encode(["cat", "yellow rose", "dog"]),
-        encode(["cat", "yellow_rose", "dog"]),
-    )  # [T, K, E]
+    raw = encode(["cat", "yellow rose", "dog"])  # [T, K, E]
+    underscored = encode(["cat", "yellow_rose", "dog"])
     unit = F.normalize(raw, dim=-1)
     compare(
         got,

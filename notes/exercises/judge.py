@@ -100,7 +100,7 @@ def close(ours, theirs, tolerance=1e-4):
 def compare(got, right, mistakes, otherwise):
     """Raises Wrong unless two tensors are close.
 
-    mistakes: [(what a known mistake gives, the sentence for it)]; otherwise: the sentence for others.
+    mistakes: [(what a known mistake gives, its sentence)]. otherwise: the sentence for all others.
     """
     if close(got, right):
         return

@@ -64,9 +64,8 @@ def test_the_first_predictions_are_those_in_the_notes(tmp_path):
     )
     first = json.loads(printed.splitlines()[0])
     beside = re.findall(r"^ +(\d+\.\d) %  (\w+)$", EVENING, re.MULTILINE)
-    assert [name for _, name in beside] == [
-        prediction["class"] for prediction in first["predictions"]
-    ]
+    classes = [prediction["class"] for prediction in first["predictions"]]
+    assert [name for _, name in beside] == classes
     for (percent, _), prediction in zip(beside, first["predictions"], strict=True):
         assert float(percent) == pytest.approx(100 * prediction["probability"], abs=1)
 
@@ -78,9 +77,7 @@ def test_the_table_of_the_third_day_is_what_the_committed_rows_give():
     rows = [row for row in rows if row["method"] in ("zero_shot", "coop", "cocoop")]
     printed = tables.as_text(*tables.table(rows, "base-to-new")).splitlines()
     week = (ROOT / "notes" / "README.md").read_text(encoding="utf-8").split("## One week")[1]
-    beside = re.search(r"^ +dataset .*\n(?: +toy-flowers .*\n)+", week, re.MULTILINE)[
-        0
-    ].splitlines()
-    assert [line.split() for line in beside] == [line.split() for line in printed] and len(
-        beside
-    ) == 4
+    found = re.search(r"^ +dataset .*\n(?: +toy-flowers .*\n)+", week, re.MULTILINE)
+    beside = found[0].splitlines()
+    assert len(beside) == 4
+    assert [line.split() for line in beside] == [line.split() for line in printed]
