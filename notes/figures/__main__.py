@@ -23,7 +23,17 @@ import argparse
 from pathlib import Path
 
 from clip_min.files import read_json_lines, write_whole
-from notes.figures import ablations, attention, gain, matrices, sphere, tree, variance, wordings, words
+from notes.figures import (
+    ablations,
+    attention,
+    gain,
+    matrices,
+    sphere,
+    tree,
+    variance,
+    wordings,
+    words,
+)
 from prompts.experiments.flags import nearest, run_script
 
 HERE = Path(__file__).parent
