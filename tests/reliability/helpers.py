@@ -3,31 +3,15 @@ leave."""
 
 import json
 import sys
-import warnings
 from pathlib import Path
 
-import pytest
 import torch
 
 import train as train_script
-from clip_min.world import benchmarks
 from prompts import FILES
 from prompts.experiments import flags as command_line
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def few_pictures():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(benchmarks, "PICTURES", {"train": 3, "val": 4, "test": 2})
-        patch.setattr(
-            command_line, "keep_freed_memory", lambda: None
-        )  # it changes the whole process,
-        patch.setattr(
-            warnings, "formatwarning", warnings.formatwarning
-        )  # and so does this: undone afterwards
-        yield
 
 
 def call(script, *arguments):

@@ -17,16 +17,17 @@ import train as train_script
 from clip_min.data import SHIFTED, load_dataset
 from clip_min.world import benchmarks
 from prompts.experiments import batches, plan, runs
-from tests.reliability.helpers import (  # noqa: F401
+from tests.reliability.helpers import (
     ROOT,
     call,
-    few_pictures,
     prompts,
     refusal,
     rows,
     same_prompts,
     train,
 )
+
+pytestmark = pytest.mark.usefixtures("few_pictures")
 
 IDENTIFIES = (
     "method",

@@ -38,6 +38,8 @@ from tests.reliability.helpers import (
 )  # noqa: F401
 from train import learning_rate
 
+pytestmark = pytest.mark.usefixtures("few_pictures")
+
 GOLDEN = json.loads((ROOT / "tests" / "golden" / "protocol.json").read_text())
 CLASSES = len(load_dataset("toy-satellite").classnames)
 SHORT = ("--method", "upt", "--shots", 1, "--epochs", 2)
