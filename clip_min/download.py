@@ -111,7 +111,7 @@ def download(url, part):
         if response.status != 206:  # 206 is "partial content"; others start from the beginning
             have = 0
         length = response.headers.get("Content-Length", "").strip()
-        total = have + int(length) if length.isdecimal() and length.isascii() else None
+        total = have + int(length) if length.isdecimal() else None
         promised = "?" if total is None else f"{total / 1e6:.0f}"
         with part.open("ab" if have else "wb") as file:
             while block := response.read(BLOCK):

@@ -224,6 +224,7 @@ def test_a_preprocessing_that_says_what_clip_min_does_is_accepted(theirs):
         ("image_mean", ["0.5"] * 3),
         ("image_mean", [0.5, 0.5, float("nan")]),
         ("image_std", [0.5, 0.5, 0]),
+        ("image_std", [0.5, 0.5, float("inf")]),
         ("image_std", [0.5, 0.5, -1]),
     ],
 )
@@ -364,6 +365,11 @@ def test_a_configuration_that_describes_the_weights_is_accepted(theirs, open_cli
     write_open_clip_config(open_clip, vision, text, custom_text=True, init_logit_scale=2.66)
     path = open_clip / "open_clip_pytorch_model.bin"
     assert_same_clip(load_clip(path), build_clip(vit, "exact"))
+
+
+def test_two_activations_are_refused(theirs):
+    write_config(theirs, text={"hidden_act": "gelu"})
+    assert "asks for gelu and quick_gelu" in refusal(theirs)
 
 
 def test_the_older_names_of_both_towers_win_as_in_transformers(theirs):

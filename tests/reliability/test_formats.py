@@ -233,6 +233,24 @@ def test_tensors_of_a_gpu_that_is_not_there_are_read(tmp_path):
     assert torch.equal(read_tensors(elsewhere)["ctx"], STATE["ctx"])
 
 
+@pytest.mark.parametrize("order, is_read", [(b"little", True), (b"big", False)])
+def test_numbers_in_the_other_order_of_bytes_are_refused(tmp_path, order, is_read):
+    path, copied = write_plain(STATE, tmp_path / "x.pt"), tmp_path / "y.pt"
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(copied, "w") as copy:
+        for name in archive.namelist():
+            copy.writestr(name, order if name.endswith("/byteorder") else archive.read(name))
+    if is_read:
+        assert_is_state(read_tensors(copied))
+    else:
+        assert "orders bytes the other way" in reading_refusal(copied)
+
+
+def test_an_old_file_without_its_last_numbers_is_truncated(tmp_path):
+    path = write_old_plain(STATE, tmp_path / "old.pt")
+    path.write_bytes(path.read_bytes()[:-4])
+    assert "it is truncated" in reading_refusal(path)
+
+
 @pytest.mark.parametrize("module", ["__torch__", "__torch__.clip.model"])
 def test_a_torchscript_class_without_a_module_is_read(tmp_path, module):
     """A class that was defined at the prompt is `__torch__.Name`: module `__torch__`, exactly."""

@@ -317,6 +317,15 @@ def test_exif_stops_no_picture_and_what_is_unreadable_is_none(tmp_path, exif, si
         assert read_picture(tmp_path / "x.jpg").size == size
 
 
+def test_whatever_pillow_raises_on_exif_is_no_exif(tmp_path, monkeypatch):
+    def stumble(image):
+        raise struct.error("argument out of range")
+
+    Image.new("RGB", (60, 40)).save(tmp_path / "x.png")
+    monkeypatch.setattr(Image.Image, "getexif", stumble)
+    assert read_picture(tmp_path / "x.png").size == (60, 40)
+
+
 def test_exif_that_is_no_exif_is_none(tmp_path):
     Image.new("RGB", (60, 40)).save(tmp_path / "x.jpg", exif=b"Exif\0\0garbage")
     assert read_picture(tmp_path / "x.jpg").size == (60, 40)

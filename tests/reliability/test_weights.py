@@ -136,6 +136,8 @@ def test_a_text_tower_with_a_name_of_its_own_is_the_text_tower(folder, vit):
     """open_clip's CustomTextCLIP."""
     apart = {n if n.startswith(("visual.", "logit")) else f"text.{n}": x for n, x in vit.items()}
     assert_same_clip(load_clip(write_plain(apart, folder / "weights.pt")), build_clip(vit))
+    wrapped = {f"module.{name}": x for name, x in apart.items()}
+    assert_same_clip(load_clip(write_plain(wrapped, folder / "weights.pt")), build_clip(vit))
 
 
 def test_a_second_model_in_the_file_is_not_cut_off(folder, vit):
@@ -171,6 +173,9 @@ def test_weights_in_several_files_are_read_by_their_index(folder, vit, write, su
     first, second = sorted(folder.glob(f"model-*.{suffix}"))
     assert load_clip(index).sha256 == clip.sha256
     assert clip.sha256 not in (locate.file_sha256(first), locate.file_sha256(index))
+    last = second.read_bytes()
+    second.write_bytes(last[:-1] + bytes([last[-1] ^ 1]))  # one bit of the last number
+    assert load_clip(index).sha256 != clip.sha256
     second.write_bytes(first.read_bytes())
     assert "which does not have it" in refusal(folder)
     second.unlink()
