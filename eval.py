@@ -20,13 +20,13 @@ pictures.
 One line per evaluation goes to runs/results.jsonl.
 """
 
-import functools
 import time
+from functools import cache, partial
 
 from clip_min import load_clip
-from clip_min.data import Dataset, load_dataset, split_classes
+from clip_min.data import Dataset, check_template, load_dataset, split_classes
 from clip_min.files import write_whole
-from prompts.experiments import plots, predictions, published, store, tables
+from prompts.experiments import plots, predictions, published, rows, store, tables
 from prompts.experiments.evaluation import evaluate, probabilities, variances
 from prompts.experiments.flags import compute_of, expand, parse_eval_flags, run_script
 
@@ -46,7 +46,9 @@ def evaluate_on(dataset, prompt, clip, flags, compute):
 
 
 def read_prompt(path, flags, clip_of):
-    """A prompt file of train.py, or of the code published with CoOp → its dict, and its CLIP."""
+    """A prompt file of train.py, or of CoOp's code → its dict (no file: None), and its CLIP."""
+    if path is None:
+        return None, clip_of(flags.model or "tiny")
     if published.is_published(path):
         clip = clip_of(flags.model or "tiny")
         return published.load(path, flags.method, clip, flags.options), clip
@@ -80,6 +82,7 @@ def predict(prompt, clip, flags, compute):
     if not names:
         raise ValueError('There are no classes without a prompt file: give --classnames "cat,dog".')
     template = flags.template or (prompt or {}).get("text_template") or "a photo of a {}."
+    check_template(template)
     classes = Dataset("pictures", [name.strip() for name in names], [template], [], [], [])
     method = store.method_of(prompt, clip, classes, flags).to(compute.device)
     best = predictions.best(probabilities(method, paths, compute), classes.classnames)
@@ -92,19 +95,19 @@ def predict(prompt, clip, flags, compute):
 
 def report(flags):
     """The table or the plot of what results.jsonl holds."""
-    results = store.Results(flags.out / "results.jsonl")
-    results.refresh()
+    results = flags.out / "results.jsonl"
+    found = rows.read_rows(results)
     chosen = dict(datasets=flags.dataset and expand(flags.dataset), shots=flags.shots)
     chosen.update(methods=flags.method and [flags.method], models=flags.model and [flags.model])
     try:
         if flags.plot:
             kind, path = flags.plot
-            write_whole(path, plots.draw(results.rows, kind, **chosen).encode())
+            write_whole(path, plots.draw(found, kind, **chosen).encode())
             print(path)
         if flags.table:
-            print(tables.report(results.rows, flags.table, flags.format, **chosen))
+            print(tables.report(found, flags.table, flags.format, **chosen))
     except ValueError as error:
-        raise ValueError(f"{results.path}: {error}") from error
+        raise ValueError(f"{results}: {error}") from error
 
 
 def main():
@@ -113,12 +116,9 @@ def main():
     if flags.table or flags.plot:
         return report(flags)
     compute, status = compute_of(flags), 0
-    clip_of = functools.cache(lambda name: load_clip(name, compute.device, flags.gelu))
+    clip_of = cache(partial(load_clip, device=compute.device, gelu=flags.gelu))
     for path in flags.prompts or [None]:
-        prompt, clip = None, None
-        if path:
-            prompt, clip = read_prompt(path, flags, clip_of)
-        clip = clip or clip_of(flags.model or "tiny")
+        prompt, clip = read_prompt(path, flags, clip_of)
         if flags.images:
             status = max(status, predict(prompt, clip, flags, compute))
         else:

@@ -283,10 +283,10 @@ class Tokenizer:
         """Word → symbols: apply the earliest merge until none fits (Sennrich et al., Sec. 3.2)."""
         symbols = to_symbols(word)
         while len(symbols) > 1:
-            known = [pair for pair in zip(symbols, symbols[1:]) if pair in self.rank]
-            if not known:
+            pairs = zip(symbols, symbols[1:])
+            best = min(pairs, key=lambda pair: self.rank.get(pair, len(self.rank)))
+            if best not in self.rank:
                 break
-            best = min(known, key=self.rank.get)
             symbols = merge_pair(symbols, best)
         return symbols
 

@@ -1,149 +1,281 @@
-"""What well-known mistakes cost: each is made by a small patch, and measured beside the right way.
+"""What well-known mistakes change: each is made in one piece, and measured beside the right way.
 
-    python -m notes.mistakes                        all of them, seed 1, as Markdown; read notes/mistakes.md
+    python -m notes.mistakes                        all of them, seed 1, as Markdown
     python -m notes.mistakes coop --seed 1 2 3      of "zero_shot", "coop", "upt"
 
-Tiny CLIP, test pictures, 16 shots, recipes as in train.py. A row "right" is without any patch. The change is the mean
-of (this row - the row "right" above it) over the data sets and seeds.
+notes/mistakes.md explains the tables. Tiny CLIP, test pictures, 16 shots, train() of train.py with
+the recipes of prompts/. A row "right" is without any mistake. The change is the mean of (this row -
+the row "right" above it) over the data sets and seeds.
 """
 
 import argparse
 import contextlib
-import io
 import math
-import sys
-import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Callable
 from unittest.mock import patch
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 import train
 from clip_min import load_clip
-from clip_min.data import load_dataset, open_picture
-from clip_min.files import read_json_lines
-from clip_min.model import CLIP, QuickGELU
-from clip_min.preprocess import Preprocess, preprocess
-from prompts import METHODS, coop
+from clip_min.data import few_shot, load_dataset, open_picture
+from clip_min.model import causal_mask
+from prompts import FILES
+from prompts.experiments.batches import training_batches
+from prompts.experiments.evaluation import evaluate
+from prompts.experiments.features import Compute
 from prompts.experiments.flags import expand, nearest, run_script
-from prompts.upt import Theta
+from prompts.experiments.store import make_method
 
+SHOTS = 16
 WORDS = "a blurry photograph of a"  # 5 words, 10 tokens of the tiny CLIP
-SGD, SET_CLASSES = torch.optim.SGD, coop.CoOp.set_classes  # as they are without a patch
 
 
-# The mistakes: each function takes the place of one of the project's while a row is measured.
-def encode_text(self, tokens, wrong):
-    return self.pool_text(self.transformer(self.embed_text(tokens), row=wrong(tokens.argmax(dim=-1), tokens.shape[1])))
+# The mistakes in a method: each function changes a method that was just built.
 
 
-def set_classes(self, classnames, wrong):
-    SET_CLASSES(self, classnames)
-    self.eos = wrong(self.eos, self.clip.context_length)
+def unchanged(method):
+    """The right way."""
 
 
-def words_counted(clip, n_ctx, ctx_init, default):
-    ids = clip.tokenizer.encode(ctx_init)[: len(ctx_init.split())]  # the tokens that are left over are lost
-    return clip.token_embedding.weight[ids].clone()
+def exact_gelu(method):
+    """GELU in the place of OpenAI's x · sigmoid(1.702 x)."""
+    for tower in (method.clip.transformer, method.clip.visual.transformer):
+        for block in tower.resblocks:
+            block.mlp.gelu = torch.nn.GELU()
+    method.set_classes(method.classnames)
 
 
-def no_mixing(self, U):
-    return self.out_proj(self.in_proj(U).chunk(3, dim=-1)[2])  # each prompt sees itself alone: the weight is 1
+def first_padding(eos, length):
+    """Positions of [EOS] [K] → the position behind each."""
+    return eos + 1
 
 
-def instead(owner, name, function, **options):  # → a function that makes a patch of owner.name
-    return lambda: patch.object(owner, name, lambda *values, **more: function(*values, **more, **options))
+def last_position(eos, length):
+    """Positions of [EOS] [K] → the last of all positions."""
+    return torch.full_like(eos, length - 1)
+
+
+def read_texts_at(place):
+    """`first_padding` or `last_position` → the mistake of zero-shot CLIP that reads texts there."""
+
+    def change(method):
+        clip = method.clip
+
+        def text_features(texts):
+            tokens = clip.tokenizer(texts, clip.context_length)  # [K, L]
+            x = clip.transformer(clip.embed_text(tokens), causal_mask(clip.context_length))
+            eos = place(tokens.argmax(dim=-1), clip.context_length)
+            return F.normalize(clip.pool_text(x[torch.arange(len(x)), eos]), dim=-1)
+
+        method.text_features = text_features
+        method.set_classes(method.classnames)
+
+    return change
+
+
+def read_prompts_at(place):
+    """The same for CoOp, whose published form has padding."""
+
+    def change(method):
+        method.eos = place(method.eos, method.clip.context_length)
+        method.class_weights = method.plain_class_weights
+
+    return change
+
+
+def words_counted(method):
+    """As many tokens as there are words; the tokens that are left over are lost."""
+    ids = method.clip.tokenizer.encode(WORDS)[: len(WORDS.split())]
+    method.ctx.data = method.clip.token_embedding.weight[ids].clone()
+
+
+def no_mixing(method):
+    """Each prompt sees itself alone: the attention's weight is 1."""
+    theta = method.theta
+
+    def self_attention(U):
+        return theta.out_proj(theta.in_proj(U).chunk(3, dim=-1)[2])
+
+    theta.self_attention = self_attention
+
+
+# The mistakes in training: each function takes the place of one that train() calls.
+
+
+def without_warm_up(lr, epoch, epochs):
+    """A cosine from the first epoch on."""
+    return lr * (1 + math.cos(math.pi * epoch / epochs)) / 2
+
+
+SGD = torch.optim.SGD
+
+
+def without_decay(parameters, lr, momentum, weight_decay):
+    """SGD that forgets its weight decay."""
+    return SGD(parameters, lr, momentum)
+
+
+def no_warm_up():
+    """While this context is open, train() has no warm-up."""
+    return patch.object(train, "learning_rate", without_warm_up)
+
+
+def no_weight_decay():
+    """While this context is open, train() has no weight decay."""
+    return patch.object(torch.optim, "SGD", without_decay)
+
+
+# Pictures of another shape
 
 
 def widened(picture):
-    """A square of the world → a picture of 3:2, its mirrored borders left and right: 40 x 40 → 60 x 40."""
+    """A square → a picture of 3:2, its mirrored borders left and right: 40 x 40 → 60 x 40."""
     padding = ((0, 0), (picture.width // 4,) * 2, (0, 0))
     return Image.fromarray(np.pad(np.asarray(picture), padding, mode="reflect"))
 
 
 def band(picture):
-    """The same by leaving out: the middle two thirds of the rows, 40 x 40 → 40 x 27."""
+    """A square → the middle two thirds of its rows: 40 x 40 → 40 x 27."""
     top = picture.height // 6
     return picture.crop((0, top, picture.width, picture.height - top - 1))
 
 
-def zero_shot(name, clip, dataset, seed, features_dir, shape=lambda picture: picture, read=preprocess):
-    """Accuracy in per cent of hand-written prompts on test pictures brought to another shape. Nothing is random."""
-    with torch.no_grad():
-        method = METHODS[name](clip, dataset.classnames, dataset.templates[0])
-        images = torch.stack([read(shape(open_picture(item.path)), clip.image_size) for item in dataset.test])
-        predicted = torch.cat([method(batch) for batch in images.split(256)]).argmax(dim=-1)
-    return 100 * (predicted == torch.tensor([item.label for item in dataset.test])).float().mean().item()
+def same(picture):
+    """A picture as it is."""
+    return picture
 
 
-def learned(name, clip, dataset, seed, features_dir, **options):
-    """Accuracy in per cent of a run of train.py."""
-    command = f"train.py --method {name} --dataset {dataset.name} --seed {seed}".split()
-    command += ["--hp", *(f"{key}={value}" for key, value in options.items())] if options else []
-    with tempfile.TemporaryDirectory() as out, contextlib.redirect_stdout(io.StringIO()):
-        with patch.object(sys, "argv", [*command, "--features-dir", str(features_dir), "--out", out]):
-            train.main()
-        return read_json_lines(Path(out) / "results.jsonl")[-1]["accuracy"]
+def cropped(picture, preprocess):
+    """The right way: resize the shorter side and cut out the middle."""
+    return preprocess(picture)
 
 
-RIGHT = contextlib.nullcontext
-SQUASH = lambda picture, size: Preprocess(size).to_tensor(picture.resize((size, size), Image.BICUBIC))  # noqa: E731
-NEXT, LAST = (lambda eos, length: eos + 1), (lambda eos, length: torch.full_like(eos, length - 1))
-COSINE = instead(train, "learning_rate", lambda lr, epoch, epochs: lr * (1 + math.cos(math.pi * epoch / epochs)) / 2)
-DECAY = instead(torch.optim, "SGD", lambda parameters, lr, momentum, weight_decay: SGD(parameters, lr, momentum))
+def squashed(picture, preprocess):
+    """Both sides are resized, so that a picture that is not a square changes its proportions."""
+    size = (preprocess.size, preprocess.size)
+    return preprocess.to_tensor(picture.resize(size, Image.BICUBIC))
+
+
+# Measuring
+
+
+@dataclass
+class Row:
+    """One line of a table: what is changed, and in which piece."""
+
+    what: str
+    change: Callable = unchanged  # of the method
+    options: dict = field(default_factory=dict)  # of the method
+    training: Callable = contextlib.nullcontext  # a context in which train() is changed
+    shape: Callable = same  # of the pictures
+    read: Callable = cropped
+
+
 ROWS = {
     "zero_shot": [
-        ("right", RIGHT, {}),
-        ("GELU for QuickGELU", instead(QuickGELU, "forward", lambda self, x: torch.nn.functional.gelu(x)), {}),
-        ("the first padding for [EOS]", instead(CLIP, "encode_text", encode_text, wrong=NEXT), {}),
-        ("the last position for [EOS]", instead(CLIP, "encode_text", encode_text, wrong=LAST), {}),
-        ("right: wide pictures, cropped", RIGHT, dict(shape=widened)),
-        ("wide pictures, squashed", RIGHT, dict(shape=widened, read=SQUASH)),
-        ("right: bands of pictures, cropped", RIGHT, dict(shape=band)),
-        ("bands of pictures, squashed", RIGHT, dict(shape=band, read=SQUASH)),
+        Row("right"),
+        Row("GELU for QuickGELU", exact_gelu),
+        Row("the first padding for [EOS]", read_texts_at(first_padding)),
+        Row("the last position for [EOS]", read_texts_at(last_position)),
+        Row("right: wide pictures, cropped", shape=widened),
+        Row("wide pictures, squashed", shape=widened, read=squashed),
+        Row("right: bands of pictures, cropped", shape=band),
+        Row("bands of pictures, squashed", shape=band, read=squashed),
     ],
     "coop": [
-        ("right", RIGHT, {}),
-        ("no warm-up", COSINE, {}),
-        ("no weight decay", DECAY, {}),
-        ("the first padding for [EOS]", instead(coop.CoOp, "set_classes", set_classes, wrong=NEXT), {}),
-        ("the last position for [EOS]", instead(coop.CoOp, "set_classes", set_classes, wrong=LAST), {}),
-        (f'right: starts from "{WORDS}"', RIGHT, dict(ctx_init=WORDS)),
-        ("the same, cut in mid-word", instead(coop, "initial_context", words_counted), dict(ctx_init=WORDS)),
+        Row("right"),
+        Row("no warm-up", training=no_warm_up),
+        Row("no weight decay", training=no_weight_decay),
+        Row("the first padding for [EOS]", read_prompts_at(first_padding)),
+        Row("the last position for [EOS]", read_prompts_at(last_position)),
+        Row(f'right: starts from "{WORDS}"', options=dict(ctx_init=WORDS)),
+        Row("the same, cut in mid-word", words_counted, dict(n_ctx=5, ctx_init=None)),
     ],
     "upt": [
-        ("right", RIGHT, {}),
-        ("no warm-up", COSINE, {}),
-        ("no weight decay", DECAY, {}),
-        ("attention that mixes no prompts", instead(Theta, "self_attention", no_mixing), {}),
-        ("the release's layer", RIGHT, dict(attention="released")),
+        Row("right"),
+        Row("no warm-up", training=no_warm_up),
+        Row("no weight decay", training=no_weight_decay),
+        Row("attention that mixes no prompts", no_mixing),
+        Row("the release's layer", options=dict(attention="released")),
     ],
 }
 
 
+def measure(group, row, dataset, seed, compute):
+    """Accuracy in per cent on test pictures, after learning if the group's method learns."""
+    recipe, clip = FILES[group].TINY, load_clip("tiny")
+    options = {**recipe.options, **row.options} if recipe else row.options
+    torch.manual_seed(seed)
+    method = make_method(group, clip, dataset, options)
+    method.classnames = dataset.classnames
+    row.change(method)
+    if recipe is None:
+        return accuracy_on(row, method, dataset.test)
+    recipe = recipe.with_changes(epochs=recipe.epochs_for(dataset.name, SHOTS))
+    items, _ = few_shot(dataset, SHOTS, seed)
+    batches = training_batches(method, items, recipe, seed, compute)
+    with row.training():
+        train.train(method, batches, recipe, seed)
+    return evaluate(method, dataset.test, compute)
+
+
+@torch.no_grad()
+def accuracy_on(row, method, items):
+    """Accuracy in per cent on pictures that were brought to the row's shape."""
+    preprocess = method.clip.preprocess
+    images = [row.read(row.shape(open_picture(item.path)), preprocess) for item in items]
+    logits = torch.cat([method(batch) for batch in torch.stack(images).split(256)])
+    labels = torch.tensor([item.label for item in items])
+    return 100 * (logits.argmax(dim=-1) == labels).float().mean().item()
+
+
 def main():
     """One Markdown table for each group."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("groups", nargs="*", metavar="group", help=f"of {', '.join(ROWS)} (default: all)")
-    parser.add_argument("--dataset", nargs="+", default=["toy-flowers", "toy-satellite", "toy-scenes"])
-    parser.add_argument("--seed", nargs="+", type=int, default=[1], help="of learning (default: 1)")
-    parser.add_argument("--features-dir", type=Path, default=Path("runs/features"), help="(default: runs/features)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    which = f"of {', '.join(ROWS)} (default: all)"
+    parser.add_argument("groups", nargs="*", metavar="group", help=which)
+    three = ["toy-flowers", "toy-satellite", "toy-scenes"]
+    parser.add_argument("--dataset", nargs="+", default=three)
+    seeds = "of learning (default: 1)"
+    parser.add_argument("--seed", nargs="+", type=int, default=[1], help=seeds)
+    folder = Path("runs/features")
+    where = "of frozen image features (default: runs/features)"
+    parser.add_argument("--features-dir", type=Path, default=folder, help=where)
     flags = parser.parse_args()
-    clip, datasets = load_clip("tiny"), [load_dataset(name) for name in expand(flags.dataset)]
-    for group in [nearest(name, ROWS, "group of mistakes") for name in flags.groups] or ROWS:
-        seeds, measure = ([0], zero_shot) if group == "zero_shot" else (flags.seed, learned)
-        print(f"\n| {group} | {' | '.join(flags.dataset)} | change |\n|{' --- |' * (len(datasets) + 2)}")
-        for what, how, options in ROWS[group]:
-            found = np.zeros((len(datasets), len(seeds)))
-            for i, j in np.ndindex(found.shape):
-                with how():
-                    found[i, j] = measure(group, clip, datasets[i], seeds[j], flags.features_dir, **options)
-            right = found if what.startswith("right") else right
-            cells = [f"{row.mean():.1f}" + (f" ± {row.std():.1f}" if len(seeds) > 1 else "") for row in found]
-            change = "" if right is found else f"{(found - right).mean():+.1f}"
-            print(f"| {what} | {' | '.join(cells)} | {change} |", flush=True)
+    compute = Compute(features=flags.features_dir)
+    datasets = [load_dataset(name) for name in expand(flags.dataset)]
+    for group in flags.groups or ROWS:
+        seeds = [0] if group == "zero_shot" else flags.seed  # nothing is random there
+        print_table(nearest(group, ROWS, "group of mistakes"), datasets, seeds, compute)
+
+
+def print_table(group, datasets, seeds, compute):
+    """Measure the rows of a group and print each as soon as it is known."""
+    names = " | ".join(dataset.name for dataset in datasets)
+    print(f"\n| {group} | {names} | change |\n|{' --- |' * (len(datasets) + 2)}")
+    right = None
+    for row in ROWS[group]:
+        found = np.zeros((len(datasets), len(seeds)))
+        for i, j in np.ndindex(found.shape):
+            found[i, j] = measure(group, row, datasets[i], seeds[j], compute)
+        change = ""
+        if row.what.startswith("right"):
+            right = found
+        else:
+            change = f"{(found - right).mean():+.1f}"
+        cells = [f"{accuracies.mean():.1f}" for accuracies in found]
+        if len(seeds) > 1:
+            spreads = [f" ± {accuracies.std():.1f}" for accuracies in found]
+            cells = [cell + spread for cell, spread in zip(cells, spreads, strict=True)]
+        print(f"| {row.what} | {' | '.join(cells)} | {change} |", flush=True)
 
 
 if __name__ == "__main__":

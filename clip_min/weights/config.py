@@ -18,7 +18,7 @@ from pathlib import Path
 
 from clip_min.files import printable, read_json
 from clip_min.model import HEAD_WIDTH
-from clip_min.weights.config_keys import BUILT, GELUS, HARMLESS, SIZES
+from clip_min.weights.config_keys import BUILT, GELUS, HARMLESS, NEVER_NULL, SIZES
 
 
 @dataclass
@@ -36,11 +36,11 @@ class Config:
         tower = section.split("_")[0] if section.startswith(("text", "vision")) else "joint"
         for key, value in values.items():
             where = f"{printable(self.path)} sets {printable(key)} of {section} to {shown(value)}"
-            if value is None:
+            if value is None and key not in NEVER_NULL:
                 continue
             if key in BUILT[section]:
                 if value not in BUILT[section][key]:
-                    built = " or ".join(map(str, BUILT[section][key])) or "nothing there"
+                    built = " or ".join(map(str, BUILT[section][key])) or "models without it"
                     raise ValueError(f"{where}, but clip_min builds only {built}.")
             elif key in SIZES[section]:
                 self.sizes[tower, SIZES[section][key]] = (key, value)

@@ -1,7 +1,8 @@
 """The keys of both configurations, section by section: what clip_min does with each of them.
 
     SIZES       compared with the shapes of the weights
-    BUILT       refused unless they have one of these values; null is always one of them
+    BUILT       refused unless they have one of these values, or null
+    NEVER_NULL  of these; null is another computation
     HARMLESS    they change nothing in a finished model's features
 
 Sources: `CLIPConfig` and `PreTrainedConfig` of transformers 4 and 5; `CLIPVisionCfg` and
@@ -25,8 +26,14 @@ SAME_BLOCK = {  # open_clip's variants of a transformer block, all switched off
     "scale_attn": (False,),
     "scale_fc": (False,),
 }
-BUILT = {  # section: {key: the values that clip_min builds}; null is always one of them
-    "config.json": {"model_type": ("clip",), "auto_map": (), "quantization_config": ()},
+NEVER_NULL = ("pool_type", "proj_type", "pos_embed_type")
+BUILT = {  # section: {key: the values that clip_min builds}
+    "config.json": {
+        "model_type": ("clip",),
+        "pruned_heads": ({},),
+        "auto_map": (),
+        "quantization_config": (),
+    },
     "text_config": {
         "model_type": ("clip_text_model", "clip"),
         "hidden_act": tuple(GELUS),

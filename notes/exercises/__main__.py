@@ -9,72 +9,88 @@
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from notes.exercises import cut
-from notes.exercises.checks import run_check
+from notes.exercises.checks import CHECKS
+from notes.exercises.judge import run_check
 from notes.exercises.tasks import EXERCISES
 from prompts.experiments.flags import run_script
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m notes.exercises", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    """List the exercises, show one, check an answer, or show the project's lines."""
+    parser = argparse.ArgumentParser(
+        prog="python -m notes.exercises",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("words", nargs="*", metavar="[check | solution] NUMBER")
-    parser.add_argument("--folder", type=Path, help="where your file lies (default: exercise-NUMBER, here)")
+    where = "folder of your file (default: exercise-NUMBER, here)"
+    parser.add_argument("--folder", type=Path, help=where)
     flags = parser.parse_args()
-    *command, word = flags.words or ["list"]
-    if flags.words and (command not in ([], ["check"], ["solution"])):
-        raise ValueError(f"`{' '.join(flags.words)}` is no command: write a number, `check` and a number, or "
-                         "`solution` and a number.")  # fmt: skip
     if not flags.words:
         return list_all()
+    *command, word = flags.words
+    if command not in ([], ["check"], ["solution"]):
+        raise ValueError(
+            f"`{' '.join(flags.words)}` is not a command: write a number, `check` and a number, or "
+            "`solution` and a number."
+        )
     if not word.isdecimal() or int(word) not in EXERCISES:
-        raise ValueError(f"There is no exercise {word!r}: choose a number from 1 to {len(EXERCISES)}.")
+        raise ValueError(
+            f"There is no exercise {word!r}: choose a number from 1 to {len(EXERCISES)}."
+        )
     number = int(word)
-    exercise = EXERCISES[number]
-    path = (flags.folder or Path(f"exercise-{number:02}")) / Path(exercise.file).name
+    path = (flags.folder or Path(f"exercise-{number:02}")) / Path(EXERCISES[number].file).name
     if command == ["solution"]:
-        print(cut.solution(exercise))
+        print(cut.solution(EXERCISES[number]))
     elif command == ["check"]:
-        check(number, exercise, path)
+        return check(number, path)
     else:
-        show(number, exercise, path)
+        show(number, path)
 
 
 def list_all():
+    """Print one line for each exercise."""
     for number, exercise in EXERCISES.items():
-        print(f"{number:2}  {exercise.title:58} {exercise.minutes:3} min  {exercise.file}")
+        print(f"{number:2}  {exercise.title:46} {exercise.minutes:3} min  {exercise.file}")
     print("\n`python -m notes.exercises 1` begins with the first one.")
 
 
-def show(number, exercise, path):
+def show(number, path):
     """Print the task, and write the starter unless the file is there."""
-    after = f"\nDo first: {', '.join(map(str, exercise.needs))}" if exercise.needs else ""
-    print(f"Exercise {number}: {exercise.title} ({exercise.minutes} minutes){after}\n\n{exercise.task.strip()}\n")
+    exercise = EXERCISES[number]
+    print(f"Exercise {number}: {exercise.title} ({exercise.minutes} minutes)")
+    if exercise.needs:
+        print(f"Do first: {', '.join(map(str, exercise.needs))}")
+    print(f"\n{exercise.task.strip()}\n")
     if path.exists():
         print(f"Your file {path} is there already and stays as it is. Delete it to begin again.")
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(cut.starter(number, exercise), encoding="utf-8")
         print(f"Your file: {path} (cut from {exercise.file})")
-    folder = "" if path.parent.name == f"exercise-{number:02}" and len(path.parts) == 2 else f" --folder {path.parent}"
+    is_usual = path.parent == Path(f"exercise-{number:02}")
+    folder = "" if is_usual else f" --folder {path.parent}"
     print(f"Check it:  python -m notes.exercises check {number}{folder}")
 
 
-def check(number, exercise, path):
+def check(number, path):
+    """Print whether the file at this path is right → exit status: 0 if it is, else 1."""
     if not path.is_file():
-        raise ValueError(f"There is no file {path}: `python -m notes.exercises {number}` makes it, and --folder says "
-                         "where to look.")  # fmt: skip
-    wrong = run_check(number, path)
+        raise ValueError(
+            f"There is no file {path}: `python -m notes.exercises {number}` makes it, and --folder "
+            "says where to look."
+        )
+    wrong = run_check(CHECKS[number], path)
     if wrong is None:
         print(f"Exercise {number} is right.")
-        return
+        return 0
     print(f"Not yet: {wrong}")
     if "still blank" not in wrong:
-        print(f"Hint: {exercise.hint}")
-    sys.exit(1)
+        print(f"Hint: {EXERCISES[number].hint}")
+    return 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Draws one figure of the papers from the miniature world: python -m notes.figures NAME [INPUT ...] [--out FOLDER]
+"""Draws one figure of the papers from the miniature world.
+
+    python -m notes.figures NAME [INPUT ...]      writes to runs/figures; --out: another folder
 
     gain [METHOD ...]                 CoOp Fig. 4: what learning gains on each data set
     initialisation                    CoOp Table 3, CoCoOp Fig. 4(a): words against random numbers
@@ -7,49 +9,92 @@
     nearest-words PROMPT ...          CoOp Table 4: the words nearest to each context vector
     prompts-compared [DATASET ...]    CoOp Fig. 1: one picture, several hand-written prompts
     variance                          UPT Fig. 1(d, e): variances against gains
-    sphere PROMPT ...                 UPT Fig. 2: features and class weights on a sphere, before and after
+    sphere PROMPT ...                 UPT Fig. 2: features and class weights on a sphere
     attention PROMPT ...              UPT Fig. 6: what visual prompts look at in the last block
     cls-attention [DATASET]           what [CLS] looks at, block by block
     similarities                      CLIP: cosines of a dozen pictures and a dozen captions
     confusion DATASET [PROMPT]        which class is taken for which
+    tree                              CoOp: the prompts of all classes as a tree, and its mask
 
-A PROMPT is a prompt.pt of train.py. notes/figures.md has all commands, and what to see in each picture.
+A PROMPT is a prompt.pt of train.py. notes/figures.md has all commands, and what each picture shows.
 """
 
 import argparse
 from pathlib import Path
 
 from clip_min.files import read_json_lines, write_whole
-from notes.figures import ablations, attention, gain, matrices, sphere, variance, wordings, words
+from notes.figures import (
+    ablations,
+    attention,
+    gain,
+    matrices,
+    sphere,
+    tree,
+    variance,
+    wordings,
+    words,
+)
 from prompts.experiments.flags import nearest, run_script
 
 HERE = Path(__file__).parent
 FIGURES = {
-    "gain": gain.figure, "initialisation": ablations.initialisation, "context-length": ablations.context_length,
-    "bigger-coop": ablations.bigger_coop, "nearest-words": words.figure, "prompts-compared": wordings.figure,
-    "variance": variance.figure, "sphere": sphere.figure, "attention": attention.prompts_figure,
-    "cls-attention": attention.cls_figure, "similarities": matrices.similarities_figure,
+    "gain": gain.figure,
+    "initialisation": ablations.initialisation,
+    "context-length": ablations.context_length,
+    "bigger-coop": ablations.bigger_coop,
+    "nearest-words": words.figure,
+    "prompts-compared": wordings.figure,
+    "variance": variance.figure,
+    "sphere": sphere.figure,
+    "attention": attention.prompts_figure,
+    "cls-attention": attention.cls_figure,
+    "similarities": matrices.similarities_figure,
     "confusion": matrices.confusion_figure,
-}  # fmt: skip
-MOST_INPUTS = {"initialisation": 0, "context-length": 0, "bigger-coop": 0, "variance": 0, "similarities": 0,
-               "cls-attention": 1}  # fmt: skip
+    "tree": tree.figure,
+}
+MOST_INPUTS = {
+    "initialisation": 0,
+    "context-length": 0,
+    "bigger-coop": 0,
+    "variance": 0,
+    "similarities": 0,
+    "cls-attention": 1,
+    "tree": 0,
+}
 
 
 def main():
-    """One figure: prints what it measured and the files it wrote."""
-    parser = argparse.ArgumentParser(prog="python -m notes.figures", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    """Draw one figure, print what was measured and the files that were written."""
+    parser = argparse.ArgumentParser(
+        prog="python -m notes.figures",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("name", help="of the figure, see above")
-    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="prompt files, data sets or methods, see above")
-    parser.add_argument("--out", type=Path, default=HERE, help="folder of the pictures (default: notes/figures)")
-    parser.add_argument("--results", type=Path, nargs="+", help="files of rows that train.py wrote (default: those of "
-                        "this project, notes/results.jsonl or notes/figures/ablations.jsonl)")  # fmt: skip
-    parser.add_argument("--classes", help="of sphere: three names with commas between (default: the first three)")
+    parser.add_argument(
+        "inputs", nargs="*", metavar="INPUT", help="prompt files, data sets or methods, see above"
+    )
+    where = "folder of the pictures (default: runs/figures)"
+    parser.add_argument("--out", type=Path, default=Path("runs/figures"), help=where)
+    parser.add_argument(
+        "--results",
+        type=Path,
+        nargs="+",
+        help="files of rows that train.py wrote (default: those of "
+        "this project, notes/results.jsonl or notes/figures/ablations.jsonl)",
+    )
+    parser.add_argument(
+        "--classes", help="of sphere: three names with commas between (default: the first three)"
+    )
     flags = parser.parse_args()
     figure = FIGURES[nearest(flags.name, FIGURES, "figure")]
     if len(flags.inputs) > MOST_INPUTS.get(flags.name, len(flags.inputs)):
         raise ValueError(f"{flags.name} takes no {flags.inputs[-1]!r}: leave it out.")
-    own = HERE / "ablations.jsonl" if figure.__module__ == ablations.__name__ else HERE.parent / "results.jsonl"
+    own = (
+        HERE / "ablations.jsonl"
+        if figure.__module__ == ablations.__name__
+        else HERE.parent / "results.jsonl"
+    )
     flags.rows = [row for path in flags.results or [own] for row in read_json_lines(path)]
     for file, content in figure(flags.inputs, flags).items():
         flags.out.mkdir(parents=True, exist_ok=True)

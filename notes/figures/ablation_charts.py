@@ -4,44 +4,87 @@ from notes.figures.drawing import circle, document
 from prompts.experiments.plots import COLOURS, joined, line, nice_ticks, text
 
 LENGTHS = (1, 2, 4, 8)  # of a context
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 330, 230, 78, 14, 52, 40  # of a panel and its margins, in pixels
-COLOUR_OF = {"base": COLOURS[0], "new": COLOURS[1], "H": COLOURS[2], "toy-flowers": COLOURS[3],
-             "toy-satellite": COLOURS[4], "toy-scenes": COLOURS[5], "average": "black"}  # fmt: skip
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = (
+    330,
+    230,
+    78,
+    14,
+    52,
+    40,
+)  # of a panel and its margins, in pixels
+COLOUR_OF = {
+    "base": COLOURS[0],
+    "new": COLOURS[1],
+    "H": COLOURS[2],
+    "toy-flowers": COLOURS[3],
+    "toy-satellite": COLOURS[4],
+    "toy-scenes": COLOURS[5],
+    "average": "black",
+}
 
 
 def panel(left, title, parts, ticks, x_words):
     """A panel's frame: title, axis of accuracies upright, words below → SVG elements."""
-    grid = [text(left + LEFT - 30, 18, title, 'font-weight="bold" font-size="12"'),
-            text(left + LEFT - 30, TOP - 16, "accuracy, %")]  # fmt: skip
+    grid = [
+        text(left + LEFT - 30, 18, title, 'font-weight="bold" font-size="12"'),
+        text(left + LEFT - 30, TOP - 16, "accuracy, %"),
+    ]
     for tick in ticks:
-        grid.append(line(left + LEFT, y_of(tick, ticks), left + WIDTH - RIGHT, y_of(tick, ticks), 'stroke="#ddd"'))
+        grid.append(
+            line(
+                left + LEFT,
+                y_of(tick, ticks),
+                left + WIDTH - RIGHT,
+                y_of(tick, ticks),
+                'stroke="#ddd"',
+            )
+        )
         grid.append(text(left + LEFT - 6, y_of(tick, ticks) + 4, tick, 'text-anchor="end"'))
     grid += [text(left + (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, x_words, 'text-anchor="middle"')]
     return grid + parts
 
 
 def y_of(accuracy, ticks):
-    return HEIGHT - BOTTOM - (accuracy - ticks[0]) / (ticks[-1] - ticks[0]) * (HEIGHT - TOP - BOTTOM)
+    """An accuracy → its height in a panel, in pixels from above."""
+    return (
+        HEIGHT - BOTTOM - (accuracy - ticks[0]) / (ticks[-1] - ticks[0]) * (HEIGHT - TOP - BOTTOM)
+    )
 
 
 def draw_initialisation(panels):
-    """[(title, {name: (random, words)})] → SVG text: an arrow-like pair, hollow for random, full for words."""
+    """[(title, {name: (random, words)})] → SVG text: dots, hollow for random, full for words."""
     parts = []
     for i, (title, pairs) in enumerate(panels):
         ticks = nice_ticks(min(map(min, pairs.values())), max(map(max, pairs.values())))
         step, body = (WIDTH - LEFT - RIGHT) / len(pairs), []
         for j, (name, (random, words)) in enumerate(pairs.items()):
             x, colour = i * WIDTH + LEFT + (j + 0.5) * step, COLOUR_OF[name]
-            body.append(line(x, y_of(random, ticks), x, y_of(words, ticks), f'stroke="{colour}" stroke-width="2"'))
+            body.append(
+                line(
+                    x,
+                    y_of(random, ticks),
+                    x,
+                    y_of(words, ticks),
+                    f'stroke="{colour}" stroke-width="2"',
+                )
+            )
             style = f'stroke="{colour}" stroke-width="2"'
             body.append(circle(x, y_of(random, ticks), 4.5, f'{style} fill="white"'))
             body.append(circle(x, y_of(words, ticks), 4.5, f'{style} fill="{colour}"'))
-            body += [text(x + 8, y_of(value, ticks) + 4, f"{value:.1f}") for value in (random, words)]
-            body.append(text(x, HEIGHT - BOTTOM + 16, name.removeprefix("toy-"), 'text-anchor="middle"'))
+            body += [
+                text(x + 8, y_of(value, ticks) + 4, f"{value:.1f}") for value in (random, words)
+            ]
+            body.append(
+                text(x, HEIGHT - BOTTOM + 16, name.removeprefix("toy-"), 'text-anchor="middle"')
+            )
         parts += panel(i * WIDTH, title, body, ticks, "")
     x, y = LEFT, HEIGHT + 4
-    parts += [circle(x, y, 4.5, 'stroke="black" stroke-width="2" fill="white"'), text(x + 10, y + 4, "random start"),
-              circle(x + 110, y, 4.5, 'fill="black"'), text(x + 120, y + 4, '"a photo of a"')]  # fmt: skip
+    parts += [
+        circle(x, y, 4.5, 'stroke="black" stroke-width="2" fill="white"'),
+        text(x + 10, y + 4, "random start"),
+        circle(x + 110, y, 4.5, 'fill="black"'),
+        text(x + 120, y + 4, '"a photo of a"'),
+    ]
     return document(len(panels) * WIDTH, HEIGHT + 18, parts)
 
 
@@ -51,17 +94,28 @@ def draw_lengths(panels):
     for i, (title, curves) in enumerate(panels):
         values = [value for curve in curves.values() for value in curve.values()]
         ticks, body = nice_ticks(min(values), max(values)), []
-        x = {n: i * WIDTH + LEFT + 14 + j * (WIDTH - LEFT - RIGHT - 28) / (len(LENGTHS) - 1)
-             for j, n in enumerate(LENGTHS)}  # fmt: skip
+        x = {
+            n: i * WIDTH + LEFT + 14 + j * (WIDTH - LEFT - RIGHT - 28) / (len(LENGTHS) - 1)
+            for j, n in enumerate(LENGTHS)
+        }
         body += [text(x[n], HEIGHT - BOTTOM + 15, n, 'text-anchor="middle"') for n in LENGTHS]
         for j, (name, curve) in enumerate(curves.items()):
             points = [(x[n], y_of(value, ticks)) for n, value in curve.items()]
-            style = f'fill="none" stroke="{COLOUR_OF[name]}" stroke-width="{3 if name == "average" else 1.5}"'
+            width = 3 if name == "average" else 1.5
+            style = f'fill="none" stroke="{COLOUR_OF[name]}" stroke-width="{width}"'
             body.append(f'<polyline points="{joined(points)}" {style}/>')
             body += [circle(*point, 3, f'fill="{COLOUR_OF[name]}"') for point in points]
             at = i * WIDTH + LEFT + j * 66 - 30
-            body += [line(at, HEIGHT + 4, at + 14, HEIGHT + 4, f'stroke="{COLOUR_OF[name]}" stroke-width="3"'),
-                     text(at + 18, HEIGHT + 8, name.removeprefix("toy-"))]  # fmt: skip
+            body += [
+                line(
+                    at,
+                    HEIGHT + 4,
+                    at + 14,
+                    HEIGHT + 4,
+                    f'stroke="{COLOUR_OF[name]}" stroke-width="3"',
+                ),
+                text(at + 18, HEIGHT + 8, name.removeprefix("toy-")),
+            ]
         parts += panel(i * WIDTH, title, body, ticks, "context vectors M, random start")
     return document(len(panels) * WIDTH, HEIGHT + 18, parts)
 
@@ -70,11 +124,16 @@ def draw_table(body):
     """Lines of name, parameters, three accuracies of ours and three of the paper's → SVG text."""
     places = (330, 390, 440, 490, 570, 630, 690)  # where the numbers end
     heads = ("parameters", "base", "new", "H", "base", "new", "H")
-    parts = [text(420, 20, "ours, mean of three sets", 'text-anchor="middle" font-weight="bold"'),
-             text(640, 20, "paper, ImageNet", 'text-anchor="middle" font-weight="bold"')]  # fmt: skip
+    parts = [
+        text(420, 20, "ours, mean of three sets", 'text-anchor="middle" font-weight="bold"'),
+        text(640, 20, "paper, ImageNet", 'text-anchor="middle" font-weight="bold"'),
+    ]
     parts += [text(x, 38, head, 'text-anchor="end"') for x, head in zip(places, heads)]
     parts.append(line(12, 46, 700, 46, 'stroke="#888"'))
     for i, (name, *cells) in enumerate(body):
         y = 64 + 20 * i
-        parts += [text(12, y, name), *(text(x, y, cell, 'text-anchor="end"') for x, cell in zip(places, cells))]
+        parts += [
+            text(12, y, name),
+            *(text(x, y, cell, 'text-anchor="end"') for x, cell in zip(places, cells)),
+        ]
     return document(712, 64 + 20 * len(body), parts)

@@ -1,14 +1,13 @@
-"""What the figures share: SVG documents, colours, PNG files, and reading a trained prompt with its pictures."""
+"""What the figures share: SVG, colours, PNG files, and a trained prompt with its pictures."""
 
 import io
 from pathlib import Path
 
 import torch
 from PIL import ImageFont
-from torch.utils.data import DataLoader
 
 from clip_min import load_clip
-from clip_min.data import PictureSet, load_dataset
+from clip_min.data import load_dataset
 from prompts.experiments.store import build_method, load_prompt, make_method
 
 # Light to dark, so that it also reads in grey: small values are pale, large ones dark.
@@ -17,16 +16,19 @@ RAMP = ((247, 251, 255), (158, 202, 225), (49, 130, 189), (8, 48, 107))
 
 def document(width, height, parts):
     """A list of SVG elements → SVG text of that size on white."""
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-    head += 'font-family="sans-serif" font-size="11">'
+    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+    words = 'font-family="sans-serif" font-size="11"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {words}>'
     return "\n".join([head, '<rect width="100%" height="100%" fill="white"/>', *parts, "</svg>\n"])
 
 
 def rect(x, y, width, height, style):
+    """Left, top, width, height and SVG attributes → an SVG rectangle."""
     return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" {style}/>'
 
 
 def circle(x, y, radius, style):
+    """Centre, radius and SVG attributes → an SVG circle."""
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" {style}/>'
 
 
@@ -56,6 +58,7 @@ def ink(share):
 
 
 def font(size=12):
+    """Pillow's own font in this size, in pixels."""
     return ImageFont.load_default(size)
 
 
@@ -67,7 +70,7 @@ def png(picture):
 
 
 def read_method(path, clip=None):
-    """A prompt file of train.py → (its method with what was learned, its data set, the file's content)."""
+    """A prompt file of train.py → its method, its data set, and the file's content."""
     prompt = load_prompt(Path(path))
     dataset = load_dataset(prompt["dataset"], template=prompt["text_template"])
     return build_method(prompt, clip or load_clip(prompt["model"]), dataset).eval(), dataset, prompt
@@ -76,13 +79,6 @@ def read_method(path, clip=None):
 def zero_shot(dataset, clip=None):
     """A Dataset → zero-shot CLIP with the data set's hand-written prompt."""
     return make_method("zero_shot", clip or load_clip("tiny"), dataset, {})
-
-
-@torch.no_grad()
-def features_of(method, items):
-    """N items → image features [N, E], not normalised, and labels [N]."""
-    batches = list(DataLoader(PictureSet(items, method.clip.preprocess), batch_size=256))
-    return torch.cat([method.encode_image(images) for images, _ in batches]), torch.cat([y for _, y in batches])
 
 
 def class_weights(method):

@@ -1,6 +1,7 @@
-"""Two views of what CLIP compares: picture-caption similarities, and which class is taken for which.
+"""Two views of what CLIP compares: similarities, and which class is taken for which.
 
-Radford et al., arXiv:2103.00020, Sec. 2: cos(f, w) of a picture's feature f and a caption's feature w.
+Radford et al., arXiv:2103.00020, Sec. 2: cos(f, w) of a picture's feature f and a caption's
+feature w.
 """
 
 import torch
@@ -10,7 +11,18 @@ from PIL import Image, ImageDraw
 from clip_min import load_clip
 from clip_min.data import Item, load_dataset, open_picture
 from clip_min.world.benchmarks import EIGHT
-from notes.figures.drawing import document, features_of, font, hexadecimal, ink, png, ramp, read_method, rect, zero_shot
+from notes.figures.drawing import (
+    document,
+    font,
+    hexadecimal,
+    ink,
+    png,
+    ramp,
+    read_method,
+    rect,
+    zero_shot,
+)
+from prompts.experiments.evaluation import image_features
 from prompts.experiments.plots import text
 
 CELL, LEFT, TOP = 52, 270, 62  # of the similarities, in pixels
@@ -18,11 +30,11 @@ BOX, MARGIN = 22, 130  # of the confusion matrix
 
 
 def a_dozen():
-    """Twelve test pictures, one or two of each miniature set, and what its hand-written prompt says of each."""
+    """Twelve test pictures of the miniature sets → their Items, and their hand-written captions."""
     items, captions = [], []
     for i, name in enumerate((*EIGHT, *EIGHT[:4])):
         dataset = load_dataset(name)
-        label = (0 if i < len(EIGHT) else len(dataset.classnames) // 2)
+        label = 0 if i < len(EIGHT) else len(dataset.classnames) // 2
         items.append(next(item for item in dataset.test if item.label == label))
         captions.append(dataset.templates[0].format(dataset.classnames[label]))
     return items, captions
@@ -31,17 +43,27 @@ def a_dozen():
 @torch.no_grad()
 def similarities(clip, items, captions):
     """N pictures and M captions → their cosines [N, M]."""
-    images = features_of(zero_shot(load_dataset("toy-objects"), clip), [Item(item.path, 0) for item in items])[0]
+    images = image_features(
+        zero_shot(load_dataset("toy-objects"), clip), [Item(item.path, 0) for item in items]
+    )[0]
     texts = clip.encode_text(clip.tokenizer(captions, clip.context_length))
     return F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T
 
 
 def draw_similarities(items, captions, cosines):
-    """Pictures above, captions at the left, 100 · cosine in each box; a frame around each picture's best caption."""
-    sheet = Image.new("RGB", (LEFT + len(items) * CELL + 8, TOP + len(captions) * CELL + 8), "white")
+    """Items above, captions at the left, 100 · cosine in each box → a Pillow picture.
+
+    A frame is around each picture's best caption.
+    """
+    sheet = Image.new(
+        "RGB", (LEFT + len(items) * CELL + 8, TOP + len(captions) * CELL + 8), "white"
+    )
     pen, low, high = ImageDraw.Draw(sheet), cosines.min().item(), cosines.max().item()
     for i, item in enumerate(items):
-        sheet.paste(open_picture(item.path).resize((CELL - 4, CELL - 4), Image.NEAREST), (LEFT + i * CELL + 2, 8))
+        sheet.paste(
+            open_picture(item.path).resize((CELL - 4, CELL - 4), Image.NEAREST),
+            (LEFT + i * CELL + 2, 8),
+        )
     for j, caption in enumerate(captions):
         y = TOP + j * CELL
         pen.text((LEFT - 8, y + CELL // 2), caption, "black", font(12), anchor="rm")
@@ -50,7 +72,9 @@ def draw_similarities(items, captions, cosines):
             best = j == cosines[i].argmax()
             pen.rectangle((x + 1, y + 1, x + CELL - 2, y + CELL - 2), ramp(share))
             if best:
-                pen.rectangle((x + 1, y + 1, x + CELL - 2, y + CELL - 2), outline=(217, 119, 43), width=3)
+                pen.rectangle(
+                    (x + 1, y + 1, x + CELL - 2, y + CELL - 2), outline=(217, 119, 43), width=3
+                )
             words = str(round(100 * cosines[i, j].item()))
             pen.text((x + CELL // 2, y + CELL // 2), words, ink(share), font(13), anchor="mm")
     return sheet
@@ -61,13 +85,15 @@ def similarities_figure(inputs, flags):
     items, captions = a_dozen()
     cosines = similarities(load_clip("tiny"), items, captions)
     right = (cosines.argmax(dim=1) == torch.arange(len(items))).sum().item()
-    print(f"{right} of {len(items)} pictures are closest to their own caption, "
-          f"cosines from {cosines.min():.2f} to {cosines.max():.2f}")  # fmt: skip
+    print(
+        f"{right} of {len(items)} pictures are closest to their own caption, "
+        f"cosines from {cosines.min():.2f} to {cosines.max():.2f}"
+    )
     return {"similarities.png": png(draw_similarities(items, captions, cosines))}
 
 
 def counts(predictions, labels, K):
-    """Two lists of N labels → [K, K]: row = true class, column = predicted class; the diagonal is right.
+    """Two lists of N labels → [K, K]: rows are true classes, columns predicted ones.
 
     >>> counts(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]), 2).tolist()
     [[1, 1], [0, 1]]
@@ -76,14 +102,19 @@ def counts(predictions, labels, K):
 
 
 def draw_confusion(matrix, classnames, title):
-    """[K, K] → SVG text: per cent of each row's pictures, as colour and, from 1 per cent, as a number."""
+    """[K, K] → SVG text: per cent of each row's pictures, as a colour.
+
+    From 1 per cent on, it is written as a number, too.
+    """
     K, percent = len(classnames), 100 * matrix / matrix.sum(dim=1, keepdim=True).clamp(min=1)
     parts = [text(12, 20, title, 'font-size="14" font-weight="bold"')]
     parts += [text(MARGIN + K * BOX / 2, 38, "predicted class", 'text-anchor="middle"')]
     for i, name in enumerate(classnames):
         middle = MARGIN + (i + 0.5) * BOX
         parts.append(text(MARGIN - 6, 40 + middle + 4, name, 'text-anchor="end"'))
-        parts.append(text(0, 0, name, f'transform="translate({middle + 4:.1f} {MARGIN + 34}) rotate(-90)"'))
+        parts.append(
+            text(0, 0, name, f'transform="translate({middle + 4:.1f} {MARGIN + 34}) rotate(-90)"')
+        )
         for j in range(K):
             share = percent[i, j].item()
             x, y = MARGIN + j * BOX, MARGIN + 40 + i * BOX
@@ -99,7 +130,10 @@ def draw_confusion(matrix, classnames, title):
 def confusion_figure(inputs, flags):
     """A data set's name, and a prompt file or none for zero-shot CLIP → {file name: SVG}."""
     if len(inputs) not in (1, 2):
-        raise ValueError("confusion takes a data set and at most one prompt file: confusion toy-satellite prompt.pt.")
+        raise ValueError(
+            "confusion takes a data set and at most one prompt file: confusion toy-satellite "
+            "prompt.pt."
+        )
     dataset = load_dataset(inputs[0])
     method, who = zero_shot(dataset), "zero-shot"
     if len(inputs) == 2:
@@ -107,13 +141,20 @@ def confusion_figure(inputs, flags):
         who = prompt["method"]
         if prompt["classnames"] != dataset.classnames:
             method.set_classes(dataset.classnames)
-    z, labels = features_of(method, dataset.test)
+    z, labels = image_features(method, dataset.test)
     with torch.no_grad():
         matrix = counts(method.classify(z).argmax(dim=-1), labels, len(dataset.classnames))
     accuracy = 100 * matrix.diag().sum().item() / len(labels)
     wrong = matrix - torch.diag(matrix.diag())
     i, j = divmod(wrong.argmax().item(), len(wrong))
-    print(f"{accuracy:.2f} % on {len(labels)} pictures; most often taken for another: {dataset.classnames[i]} "
-          f"for {dataset.classnames[j]}, {wrong[i, j]} times")  # fmt: skip
+    print(
+        f"{accuracy:.2f} % on {len(labels)} pictures; most often taken for another: "
+        f"{dataset.classnames[i]} "
+        f"for {dataset.classnames[j]}, {wrong[i, j]} times"
+    )
     title = f"{dataset.name}, {who}, tiny CLIP: {accuracy:.1f} % right"
-    return {f"confusion-{dataset.name}-{who}.svg": draw_confusion(matrix, dataset.classnames, title).encode()}
+    return {
+        f"confusion-{dataset.name}-{who}.svg": draw_confusion(
+            matrix, dataset.classnames, title
+        ).encode()
+    }

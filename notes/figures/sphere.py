@@ -1,35 +1,45 @@
 """Features and class weights of three classes on a sphere, before and after learning (UPT Fig. 2).
 
-The paper does not say how it projects. Here: one singular value decomposition of the class weights of all panels;
-pictures and weights keep their part along its three main directions and are made 1 long (see notes/figures.md).
+The paper does not say how it projects. Here: one singular value decomposition of the class weights
+of all panels; pictures and weights keep their part along its three main directions and are made 1
+long (see notes/figures.md).
 """
 
 import io
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw
 
-from notes.figures.drawing import class_weights, features_of, font, png, read_method, zero_shot
+from notes.figures.drawing import class_weights, font, png, read_method, zero_shot
+from prompts.experiments.evaluation import image_features
 
 COLOURS = ((217, 119, 43), (42, 111, 176), (58, 143, 74))  # of the three classes
 SIZE, HEAD, FOOT = 230, 24, 40  # of a panel: the sphere's square, words above and below
-STILL, TURN, FRAMES = 20, 50, 12  # degrees of the still, and to either side in the GIF; its number of pictures
+STILL, TURN, FRAMES = (
+    20,
+    50,
+    12,
+)  # degrees of the still, and to either side in the GIF; its number of pictures
+PALE = (225, 225, 225)  # of the grid
 PICTURES = 20  # of each class that are drawn; all of them count in the accuracies
 
 
 def measure(method, dataset, labels):
-    """→ features z [N, E] of these labels' test pictures and weights w [3, E], of length 1, and y [N], 0 to 2."""
-    z, y = features_of(method, [item for item in dataset.test if item.label in labels])
+    """Three labels → features z [N, E], weights w [3, E], of length 1, and y [N] from 0 to 2."""
+    z, y = image_features(method, [item for item in dataset.test if item.label in labels])
     y = (y[:, None] == torch.tensor(labels)).int().argmax(dim=-1)
     return F.normalize(z, dim=-1), F.normalize(class_weights(method), dim=-1)[labels], y
 
 
 def main_directions(weights):
-    """[N, E] → their three main directions, rows of length 1 at right angles [3, E]; the mean has no minus signs."""
+    """[N, E] → their three main directions [3, E]: rows of length 1 at right angles."""
     V = torch.linalg.svd(weights, full_matrices=False).Vh[:3]
-    signs = (weights.mean(dim=0) @ V.T).sign()  # a direction and its opposite are equally good: choose one
+    signs = (
+        weights.mean(dim=0) @ V.T
+    ).sign()  # a direction and its opposite are equally good: choose one
     return V * torch.where(signs == 0, 1, signs)[:, None]
 
 
@@ -40,48 +50,80 @@ def on_sphere(vectors, directions):
 
 def accuracy(z, w, y):
     """Per cent of the pictures whose class has the largest cosine (UPT Eq. (1))."""
-    return 100 * ((F.normalize(z, dim=-1) @ F.normalize(w, dim=-1).T).argmax(dim=-1) == y).float().mean().item()
+    return (
+        100
+        * ((F.normalize(z, dim=-1) @ F.normalize(w, dim=-1).T).argmax(dim=-1) == y)
+        .float()
+        .mean()
+        .item()
+    )
 
 
 def seen(points, degrees):
-    """Points [N, 3], first axis towards the reader → turned around the upright axis: [(right, up, nearness), ...]."""
+    """Points [N, 3], turned around the upright axis → [N, 3]: right, up, nearness."""
     a = math.radians(degrees)
     front, right, up = points.T
-    return torch.stack([math.cos(a) * right + math.sin(a) * front, up, math.cos(a) * front - math.sin(a) * right]).T
+    return torch.stack(
+        [math.cos(a) * right + math.sin(a) * front, up, math.cos(a) * front - math.sin(a) * right]
+    ).T
 
 
-def panel(title, words, points, weights, y, degrees, scale):
-    """One sphere → a Pillow picture: grid, pictures as dots, class weights as spokes; what is behind is pale."""
-    width, height, thin = round(SIZE * scale), round((HEAD + SIZE + FOOT) * scale), max(1, round(scale))
+class Panel(NamedTuple):
+    """One method's sphere: its title, two lines of words, and what is drawn."""
+
+    title: str
+    words: tuple
+    points: torch.Tensor  # [N, 3], of the pictures
+    weights: torch.Tensor  # [3, 3], of the classes
+    y: torch.Tensor  # [N], the class of each picture
+
+
+def panel(sphere, degrees, scale):
+    """A Panel → a Pillow picture: grid, pictures as dots, class weights as spokes.
+
+    What is behind is pale.
+    """
+    width, height = round(SIZE * scale), round((HEAD + SIZE + FOOT) * scale)
+    thin, radius = max(1, round(scale)), 0.46 * width
+    cx, cy = width / 2, HEAD * scale + width / 2  # the centre
     picture = Image.new("RGB", (width, height), "white")
-    pen, radius, cx, cy = ImageDraw.Draw(picture), 0.46 * width, width / 2, HEAD * scale + width / 2
-    pen.text((cx, 4 * scale), title, "black", font(14 * scale), anchor="ma")
-    pen.multiline_text((cx, height - FOOT * scale), "\n".join(words), "black", font(12 * scale), "ma", align="center")
+    pen = ImageDraw.Draw(picture)
+    pen.text((cx, 4 * scale), sphere.title, "black", font(14 * scale), anchor="ma")
+    below = (cx, height - FOOT * scale)
+    words = "\n".join(sphere.words)
+    pen.multiline_text(below, words, "black", font(12 * scale), "ma", align="center")
 
     def flat(point):
+        """A point → where it is on the picture."""
         return cx + radius * float(point[0]), cy - radius * float(point[1])
+
+    def dot(point, size):
+        """A point → the corners of a dot of this size."""
+        x, y = flat(point)
+        return x - size * scale, y - size * scale, x + size * scale, y + size * scale
 
     circle = torch.arange(0, 361, 6) * math.pi / 180
     for a in (torch.arange(0, 180, 30) * math.pi / 180).tolist():  # meridians
         ring = torch.stack([math.cos(a) * circle.cos(), math.sin(a) * circle.cos(), circle.sin()]).T
-        pen.line([flat(p) for p in seen(ring, degrees)], (225, 225, 225), thin)
+        pen.line([flat(p) for p in seen(ring, degrees)], PALE, thin)
     for a in (-math.pi / 4, 0.0, math.pi / 4):  # parallels
-        pen.line((*flat((-math.cos(a), math.sin(a))), *flat((math.cos(a), math.sin(a)))), (225, 225, 225), thin)
-    pen.ellipse((cx - radius, cy - radius, cx + radius, cy + radius), outline=(150, 150, 150), width=thin)
-    for p, c in sorted(zip(seen(points, degrees), y.tolist()), key=lambda dot: float(dot[0][2])):  # far ones first
+        ends = (-math.cos(a), math.sin(a)), (math.cos(a), math.sin(a))
+        pen.line([flat(end) for end in ends], PALE, thin)
+    edge = (cx - radius, cy - radius, cx + radius, cy + radius)
+    pen.ellipse(edge, outline=(150, 150, 150), width=thin)
+    dots = zip(seen(sphere.points, degrees), sphere.y.tolist(), strict=True)
+    for p, c in sorted(dots, key=lambda pair: float(pair[0][2])):  # far ones first
         colour = COLOURS[c] if p[2] > 0 else tuple(160 + part * 3 // 8 for part in COLOURS[c])
-        x_0, y_0, r = *flat(p), 2.5 * scale
-        pen.ellipse((x_0 - r, y_0 - r, x_0 + r, y_0 + r), fill=colour)
-    for p, colour in zip(seen(weights, degrees), COLOURS):
-        x_0, y_0, r = *flat(p), 5 * scale
-        pen.line((cx, cy, x_0, y_0), colour, 3 * thin)
-        pen.ellipse((x_0 - r, y_0 - r, x_0 + r, y_0 + r), fill=colour, outline="black", width=thin)
+        pen.ellipse(dot(p, 2.5), fill=colour)
+    for p, colour in zip(seen(sphere.weights, degrees), COLOURS, strict=True):
+        pen.line((cx, cy, *flat(p)), colour, 3 * thin)
+        pen.ellipse(dot(p, 5), fill=colour, outline="black", width=thin)
     return picture
 
 
 def draw(panels, classnames, degrees, scale):
-    """Panels (title, words, points, weights, y) side by side over the classes' names → a Pillow picture."""
-    pictures = [panel(*p, degrees, scale) for p in panels]
+    """Panels side by side over the classes' names → a Pillow picture."""
+    pictures = [panel(each, degrees, scale) for each in panels]
     width, height = len(pictures) * pictures[0].width, pictures[0].height
     sheet, x = Image.new("RGB", (width, height + round(22 * scale)), "white"), 12 * scale
     for i, picture in enumerate(pictures):
@@ -91,30 +133,53 @@ def draw(panels, classnames, degrees, scale):
         pen.ellipse((x, height + 4 * scale, x + 10 * scale, height + 14 * scale), fill=colour)
         pen.text((x + 16 * scale, height + scale), name, "black", font(12 * scale))
         x += 40 * scale + round(font(12 * scale).getlength(name))
-    return sheet.resize((width // scale, sheet.height // scale), Image.LANCZOS) if scale > 1 else sheet
+    return (
+        sheet.resize((width // scale, sheet.height // scale), Image.LANCZOS) if scale > 1 else sheet
+    )
 
 
 def figure(inputs, flags):
     """Prompt files of one data set → {file name: bytes} of a still PNG and a GIF that turns."""
     methods = [read_method(path) for path in inputs]
     if len({dataset.name for _, dataset, _ in methods}) != 1:
-        raise ValueError("sphere needs one or more prompt files, all of one data set: give their paths.")
+        raise ValueError(
+            "sphere needs one or more prompt files, all of one data set: give their paths."
+        )
     _, dataset, _ = methods[0]
-    names = [name.strip() for name in flags.classes.split(",")] if flags.classes else dataset.classnames[:3]
+    names = (
+        [name.strip() for name in flags.classes.split(",")]
+        if flags.classes
+        else dataset.classnames[:3]
+    )
     if len(names) != 3 or not set(names) <= set(dataset.classnames):
-        raise ValueError(f"--classes takes three of {', '.join(dataset.classnames)}, not {flags.classes!r}.")
+        raise ValueError(
+            f"--classes takes three of {', '.join(dataset.classnames)}, not {flags.classes!r}."
+        )
     labels = [dataset.classnames.index(name) for name in names]
-    named = [("zero-shot", zero_shot(dataset)), *((prompt["method"], method) for method, _, prompt in methods)]
+    named = [
+        ("zero-shot", zero_shot(dataset)),
+        *((prompt["method"], method) for method, _, prompt in methods),
+    ]
     measured = [(name, *measure(method, dataset, labels)) for name, method in named]
     V, panels = main_directions(torch.cat([w for _, _, w, _ in measured])), []
     for name, z, w, y in measured:
         points, weights = on_sphere(z, V), on_sphere(w, V)
-        words = f"accuracy {accuracy(z, w, y):.0f} %,", f"on the sphere {accuracy(points, weights, y):.0f} %"
+        words = (
+            f"accuracy {accuracy(z, w, y):.0f} %,",
+            f"on the sphere {accuracy(points, weights, y):.0f} %",
+        )
         shown = torch.cat([(y == c).nonzero().flatten()[:PICTURES] for c in range(3)])
-        panels.append((name, words, points[shown], weights, y[shown]))
+        panels.append(Panel(name, words, points[shown], weights, y[shown]))
         print(f"{name:10} {' '.join(words)}")
-    angles, turning = [TURN * math.sin(2 * math.pi * i / FRAMES) for i in range(FRAMES)], io.BytesIO()
-    frames = [draw(panels, names, angle, 0.65).quantize(24, dither=Image.Dither.NONE) for angle in angles]
-    frames[0].save(turning, "GIF", save_all=True, append_images=frames[1:], duration=180, loop=0, optimize=True)
+    angles, turning = (
+        [TURN * math.sin(2 * math.pi * i / FRAMES) for i in range(FRAMES)],
+        io.BytesIO(),
+    )
+    frames = [
+        draw(panels, names, angle, 0.65).quantize(24, dither=Image.Dither.NONE) for angle in angles
+    ]
+    frames[0].save(
+        turning, "GIF", save_all=True, append_images=frames[1:], duration=180, loop=0, optimize=True
+    )
     files = {"png": png(draw(panels, names, STILL, 3)), "gif": turning.getvalue()}
     return {f"sphere-{dataset.name}.{suffix}": content for suffix, content in files.items()}

@@ -1,7 +1,8 @@
-"""Do variances tell which method gains? Var_v and Var_t against gains, set by set (UPT Fig. 1(d, e), Eqs. (6) to (8)).
+"""Do variances predict which method gains? (UPT Fig. 1(d, e), Eqs. (6) to (8))
 
-The paper finds that CoOp gains less where pictures of a class vary much (d), and VPT more where class names lie far
-apart (e). Both are measured on zero-shot CLIP (prompts/experiments/variance.py); gains are those of gain.py.
+Var_v and Var_t against gains, set by set. The paper finds that CoOp gains less where pictures of a
+class vary much (d), and VPT more where class names lie far apart (e). Both are measured on
+zero-shot CLIP (prompts/experiments/variance.py); gains are those of gain.py.
 """
 
 import math
@@ -9,13 +10,21 @@ import math
 from clip_min import load_clip
 from clip_min.data import load_dataset
 from clip_min.world.benchmarks import EIGHT
-from notes.figures.drawing import circle, class_weights, document, features_of, zero_shot
+from notes.figures.drawing import circle, class_weights, document, zero_shot
 from notes.figures.gain import gains
+from prompts.experiments.evaluation import image_features
 from prompts.experiments.plots import COLOURS, line, nice_ticks, text
 from prompts.experiments.variance import inter_class_variance, intra_class_variance
 
 METHODS = ("coop", "vpt", "upt")
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 290, 220, 44, 16, 34, 44  # of a panel and its margins, in pixels
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = (
+    290,
+    220,
+    44,
+    16,
+    34,
+    44,
+)  # of a panel and its margins, in pixels
 NAMES = ("Var_v, within classes, pictures", "Var_t, between classes, names")
 
 
@@ -25,8 +34,11 @@ def variances(names):
     for name in names:
         dataset = load_dataset(name)
         method = zero_shot(dataset, clip)
-        z, labels = features_of(method, dataset.test)
-        result[name] = intra_class_variance(z, labels), inter_class_variance(class_weights(method))  # UPT Eqs. (6)-(8)
+        z, labels = image_features(method, dataset.test)
+        result[name] = (
+            intra_class_variance(z, labels),
+            inter_class_variance(class_weights(method)),
+        )  # UPT Eqs. (6)-(8)
     return result
 
 
@@ -42,16 +54,23 @@ def correlation(x, y):
 
 
 def draw(panels):
-    """[(title, axis's name, {data set: (variance, gain)})] → SVG text, a row of panels for each axis."""
+    """[(title, axis's name, {data set: (variance, gain)})] → SVG text: a row of panels an axis."""
     columns, parts = len(panels) // 2, []
-    gain_ticks = nice_ticks(min(0, *(g for *_, p in panels for _, g in p.values())),
-                            max(g for *_, p in panels for _, g in p.values()))  # fmt: skip
+    gain_ticks = nice_ticks(
+        min(0, *(g for *_, p in panels for _, g in p.values())),
+        max(g for *_, p in panels for _, g in p.values()),
+    )
     for i, (title, axis, points) in enumerate(panels):
         left, top = i % columns * WIDTH, i // columns * HEIGHT
-        ticks = [tick / 100 for tick in nice_ticks(*(100 * f(v for v, _ in points.values()) for f in (min, max)))]
+        ticks = [
+            tick / 100
+            for tick in nice_ticks(*(100 * f(v for v, _ in points.values()) for f in (min, max)))
+        ]
 
         def x(value):
-            return left + LEFT + (value - ticks[0]) / (ticks[-1] - ticks[0]) * (WIDTH - LEFT - RIGHT)
+            return (
+                left + LEFT + (value - ticks[0]) / (ticks[-1] - ticks[0]) * (WIDTH - LEFT - RIGHT)
+            )
 
         def y(value):
             share = (value - gain_ticks[0]) / (gain_ticks[-1] - gain_ticks[0])
@@ -62,29 +81,50 @@ def draw(panels):
             grey = "#888" if tick == 0 else "#ddd"
             parts.append(line(x(ticks[0]), y(tick), x(ticks[-1]), y(tick), f'stroke="{grey}"'))
             parts.append(text(left + LEFT - 6, y(tick) + 4, tick, 'text-anchor="end"'))
-        parts += [text(x(tick), top + HEIGHT - BOTTOM + 15, f"{tick:g}", 'text-anchor="middle"') for tick in ticks]
-        parts.append(text(left + (WIDTH + LEFT - RIGHT) / 2, top + HEIGHT - 12, axis, 'text-anchor="middle"'))
+        parts += [
+            text(x(tick), top + HEIGHT - BOTTOM + 15, f"{tick:g}", 'text-anchor="middle"')
+            for tick in ticks
+        ]
+        parts.append(
+            text(left + (WIDTH + LEFT - RIGHT) / 2, top + HEIGHT - 12, axis, 'text-anchor="middle"')
+        )
         for name, (variance, gain) in points.items():
-            parts.append(circle(x(variance), y(gain), 4, f'fill="{COLOURS[EIGHT.index(name) % len(COLOURS)]}"'))
+            parts.append(
+                circle(
+                    x(variance), y(gain), 4, f'fill="{COLOURS[EIGHT.index(name) % len(COLOURS)]}"'
+                )
+            )
     each = columns * WIDTH // 8
     for i, name in enumerate(EIGHT):
         parts.append(circle(LEFT + i * each, 2 * HEIGHT + 8, 4, f'fill="{COLOURS[i]}"'))
         parts.append(text(LEFT + i * each + 8, 2 * HEIGHT + 12, name.removeprefix("toy-")))
-    parts.append(text(12, 2 * HEIGHT + 34, "Upright: points gained over zero-shot CLIP at 16 shots."))
+    parts.append(
+        text(12, 2 * HEIGHT + 34, "Upright: points gained over zero-shot CLIP at 16 shots.")
+    )
     return document(columns * WIDTH, 2 * HEIGHT + 44, parts)
 
 
 def figure(inputs, flags):
     """No input → {file name: SVG}; prints the correlations."""
     measured, panels = variances(EIGHT), []
-    gained = {method: {name: mean for name, mean, *_ in gains(flags.rows, method)} for method in METHODS}
+    gained = {
+        method: {name: mean for name, mean, *_ in gains(flags.rows, method)} for method in METHODS
+    }
     for i, axis in enumerate(NAMES):
         for method in METHODS:
-            points = {name: (measured[name][i], gained[method][name]) for name in EIGHT if name in gained[method]}
+            points = {
+                name: (measured[name][i], gained[method][name])
+                for name in EIGHT
+                if name in gained[method]
+            }
             r = correlation(*zip(*points.values()))
             largest = max(points, key=lambda name: points[name][1])  # how much one set makes of r
-            without = correlation(*zip(*(point for name, point in points.items() if name != largest)))
+            without = correlation(
+                *zip(*(point for name, point in points.items() if name != largest))
+            )
             panels.append((f"{method}: r = {r:+.2f} over {len(points)} sets", axis, points))
-            print(f"{method:5} gain against {axis}: r = {r:+.2f} over {len(points)} sets, "
-                  f"{without:+.2f} without {largest}")  # fmt: skip
+            print(
+                f"{method:5} gain against {axis}: r = {r:+.2f} over {len(points)} sets, "
+                f"{without:+.2f} without {largest}"
+            )
     return {"variance.svg": draw(panels).encode()}

@@ -1,19 +1,28 @@
-"""One picture and several hand-written prompts for it, with the accuracy of each on the whole set (CoOp Fig. 1)."""
+"""One picture, several hand-written prompts, and the accuracy of each on the set (CoOp Fig. 1)."""
 
 import torch
 from PIL import Image, ImageDraw
 
 from clip_min import load_clip
 from clip_min.data import load_dataset, open_picture
-from notes.figures.drawing import features_of, font, png
-from prompts.experiments.tables import collect
+from notes.figures.drawing import font, png
 from prompts import METHODS
+from prompts.experiments.evaluation import image_features
+from prompts.experiments.tables import collect
 
 WORDINGS = {  # the last one is the set's own
     "toy-objects": ("{}.", "a {}.", "a photo of {}.", "a photo of a {}."),
     "toy-textures": ("a photo of a {}.", "a photo of a {} texture.", "{} texture."),
-    "toy-flowers": ("a photo of a {}.", "a flower photo of a {}.", "a photo of a {}, a type of flower."),
-    "toy-satellite": ("a photo of {}.", "a satellite photo of {}.", "a centered satellite photo of {}."),
+    "toy-flowers": (
+        "a photo of a {}.",
+        "a flower photo of a {}.",
+        "a photo of a {}, a type of flower.",
+    ),
+    "toy-satellite": (
+        "a photo of {}.",
+        "a satellite photo of {}.",
+        "a centered satellite photo of {}.",
+    ),
 }
 PHOTO, ROW, BAR, TEXT, GAP = 112, 26, 150, 300, 14  # in pixels
 FIRST, OTHER, LEARNED = (42, 111, 176), (158, 202, 225), (217, 119, 43)
@@ -21,12 +30,17 @@ FIRST, OTHER, LEARNED = (42, 111, 176), (158, 202, 225), (217, 119, 43)
 
 @torch.no_grad()
 def compare(clip, dataset, templates, label):
-    """→ the first test picture of this label, and for each template (text, its probability, accuracy in per cent)."""
-    z, labels = features_of(METHODS["zero_shot"](clip, dataset.classnames), dataset.test)
+    """→ the first test picture of this label, and a line for each template.
+
+    A line is (text, its probability, accuracy on the set in per cent).
+    """
+    z, labels = image_features(METHODS["zero_shot"](clip, dataset.classnames), dataset.test)
     first = labels.tolist().index(label)
     lines = []
     for template in templates:
-        logits = METHODS["zero_shot"](clip, dataset.classnames, template).classify(z)  # CoOp Eq. (1)
+        logits = METHODS["zero_shot"](clip, dataset.classnames, template).classify(
+            z
+        )  # CoOp Eq. (1)
         accuracy = 100 * (logits.argmax(dim=-1) == labels).float().mean().item()
         probability = 100 * logits[first].softmax(dim=-1)[label].item()
         lines.append((template.format(dataset.classnames[label]), probability, accuracy))
@@ -34,9 +48,14 @@ def compare(clip, dataset, templates, label):
 
 
 def coop_accuracy(rows, name):
-    """CoOp at 16 shots on this set, mean over the seeds, and their number; None if results.jsonl does not have it."""
+    """CoOp at 16 shots on this set → mean over the seeds, and their number.
+
+    None if results.jsonl does not have it.
+    """
     try:
-        lines = collect(rows, "few-shot", datasets=[name], methods=["coop"], models=["tiny"], shots=[16])
+        lines = collect(
+            rows, "few-shot", datasets=[name], methods=["coop"], models=["tiny"], shots=[16]
+        )
     except ValueError:
         return None
     runs = next((found["cells"][16] for line, found in lines.items() if line.label == "coop"), None)
@@ -45,7 +64,9 @@ def coop_accuracy(rows, name):
 
 def draw(blocks):
     """[(data set, Item, lines of `compare`, `coop_accuracy` or None)] → a Pillow picture."""
-    heights = [max(PHOTO + 18, (len(lines) + (coop is not None)) * ROW) + GAP for *_, lines, coop in blocks]
+    heights = [
+        max(PHOTO + 18, (len(lines) + (coop is not None)) * ROW) + GAP for *_, lines, coop in blocks
+    ]
     sheet = Image.new("RGB", (PHOTO + TEXT + BAR + 190, 34 + sum(heights)), "white")
     pen, top = ImageDraw.Draw(sheet), 34
     left, right = PHOTO + 2 * GAP, PHOTO + TEXT + 2 * GAP
@@ -56,16 +77,30 @@ def draw(blocks):
         sheet.paste(open_picture(item.path).resize((PHOTO, PHOTO), Image.NEAREST), (GAP, top))
         pen.text((GAP + PHOTO // 2, top + PHOTO + 2), name, "black", font(12), anchor="ma")
         best = max(accuracy for *_, accuracy in lines)
-        rows = [(words, probability, accuracy, FIRST if accuracy == best else OTHER)
-                for words, probability, accuracy in lines]  # fmt: skip
+        rows = [
+            (words, probability, accuracy, FIRST if accuracy == best else OTHER)
+            for words, probability, accuracy in lines
+        ]
         if coop:
             seeds = f"{coop[1]} seed{'s' if coop[1] > 1 else ''}"
-            rows.append((f"[V]1 [V]2 [V]3 [V]4 [class].   (CoOp, 16 shots, {seeds})", None, coop[0], LEARNED))
+            rows.append(
+                (
+                    f"[V]1 [V]2 [V]3 [V]4 [class].   (CoOp, 16 shots, {seeds})",
+                    None,
+                    coop[0],
+                    LEARNED,
+                )
+            )
         for i, (words, probability, accuracy, colour) in enumerate(rows):
             y = top + i * ROW
             pen.text((left, y + 4), words, "black", font(12))
             pen.rectangle((right, y + 4, right + round(BAR * accuracy / 100), y + 18), colour)
-            pen.text((right + round(BAR * accuracy / 100) + 6, y + 4), f"{accuracy:.1f}", "black", font(12))
+            pen.text(
+                (right + round(BAR * accuracy / 100) + 6, y + 4),
+                f"{accuracy:.1f}",
+                "black",
+                font(12),
+            )
             if probability is not None:
                 pen.text((right + BAR + 56, y + 4), f"{probability:.0f} %", "black", font(12))
         top += height
@@ -77,7 +112,9 @@ def figure(inputs, flags):
     blocks, clip = [], load_clip("tiny")
     for name in inputs or WORDINGS:
         if name not in WORDINGS:
-            raise ValueError(f"prompts-compared has wordings for {', '.join(WORDINGS)}, not for {name!r}.")
+            raise ValueError(
+                f"prompts-compared has wordings for {', '.join(WORDINGS)}, not for {name!r}."
+            )
         dataset = load_dataset(name)
         item, lines = compare(clip, dataset, WORDINGS[name], len(dataset.classnames) // 2)
         blocks.append((name, item, lines, coop_accuracy(flags.rows, name)))

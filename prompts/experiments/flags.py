@@ -19,6 +19,7 @@ from clip_min.world.benchmarks import EIGHT
 from prompts import METHODS
 from prompts.experiments.distributed import PROCESSES, RANK, join
 from prompts.experiments.features import PRECISIONS, Compute
+from prompts.experiments.text import printable
 
 PROTOCOLS = (
     "few-shot",
@@ -379,7 +380,7 @@ def run_script(main):
     Bad input ends in one sentence and status 2, Ctrl-C in one and status 130.
     """
     keep_freed_memory()
-    warnings.formatwarning = lambda message, *_: f"note: {message}\n"
+    warnings.formatwarning = as_note
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception: jobs are ended, too
     for stream in (sys.stdout, sys.stderr):  # a file's name need not be text
         stream.reconfigure(errors="backslashreplace", line_buffering=True)
@@ -395,10 +396,15 @@ def run_script(main):
         sys.exit(130)
 
 
+def as_note(message, *_):
+    """A warning as one line on the screen."""
+    return f"note: {printable(message)}\n"
+
+
 def sentence_of(error):
     """An error → its message; of one that a worker process of a DataLoader raised, without the
     traceback."""
     message = str(error)
     if "Original Traceback" in message:
         message = message.strip().splitlines()[-1].partition("Error: ")[2]
-    return message
+    return printable(message)

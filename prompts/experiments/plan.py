@@ -1,5 +1,4 @@
-"""Which runs a command asks for, and what each is evaluated on: `plan(flags, compute)`.
-"""
+"""Which runs a command asks for, and what each is evaluated on: `plan(flags, compute)`."""
 
 import itertools
 import warnings

@@ -15,12 +15,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from clip_min.data import load_dataset, open_picture
 from clip_min.files import write_whole
+from clip_min.preprocess import SUFFIXES
 from prompts.experiments.text import printable
 
-SUFFIXES = (
-    *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".avif", ".jp2"),
-    *(".pgm", ".ppm", ".pbm", ".tif", ".tiff"),
-)
 # What `draw` draws, in pixels: cards side by side, each a photo and its bars.
 COLUMNS, PHOTO, BAR, LINE, MARGIN, FONT = 2, 160, 260, 26, 16, 13
 TEXT, FAINT, TRACK, FIRST, OTHER = "#1f2328", "#6a737d", "#e8ebef", "#2f6fde", "#9db8e8"

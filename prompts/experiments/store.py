@@ -303,7 +303,7 @@ class Results:
         for line in whole.split(b"\n"):
             try:
                 row = json.loads(line)
-            except ValueError:  # cut short by a kill, or not text
+            except (ValueError, RecursionError):  # cut short by a kill, or not text
                 continue
             if isinstance(row, dict):
                 self.rows.append(row)

@@ -28,21 +28,22 @@ def print_summary(runs, results, flags):
 def print_few_shot(found, classes):
     """List of (run, accuracy) → a block for each data set, CLIP and number of shots."""
     blocks = {}  # (data set, model, shots) → {method: accuracies}
-    zero_shot = {}
+    zero_shot = {}  # (data set, model) → name with its options, accuracy
     for run, accuracy in found:
         where = (run.dataset.name, run.clip.name)
         if run.learns:
             methods = blocks.setdefault((*where, run.shots), {})
             methods.setdefault(run.name, []).append(accuracy)
         else:
-            zero_shot[where] = accuracy
+            options = [f"{key}={value}" for key, value in run.options.items()]
+            zero_shot[where] = (" ".join(["zero-shot", *options]), accuracy)
     if not blocks:
         blocks = {(*where, 0): {} for where in zero_shot}
     for (dataset, model, shots), methods in blocks.items():
-        base = zero_shot[dataset, model]
+        label, base = zero_shot[dataset, model]
         words = f"{shots} shots, " if shots else ""
         print(f"\n{dataset}, {model} CLIP, {words}{classes} classes")
-        print(f"  {'zero-shot':12} {base:6.2f} %")
+        print(f"  {label:12} {base:6.2f} %")
         for name, values in methods.items():
             seeds = len(values)
             spread = f" ± {np.std(values):.2f} over {seeds} seeds" if seeds > 1 else ""

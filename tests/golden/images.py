@@ -7,7 +7,8 @@ from PIL import Image
 
 
 def golden_image(name, height, width):
-    """A name -> an RGB picture: coarse random colours, blurred to height x width, with grain of +-20."""
+    """A name -> an RGB picture: coarse random colours, blurred to height x width, with grain of
+    +-20."""
     random = np.random.RandomState(zlib.crc32(name.encode()))
     shape = (max(2, height // 16), max(2, width // 16), 3)
     coarse = Image.fromarray(random.randint(0, 256, shape).astype(np.uint8))

@@ -32,7 +32,9 @@ def golden_tensor(name, shape, kind="weight"):
         scale, shift = 0.02, 0.0
     elif name.endswith(("positional_embedding", "class_embedding")):
         scale, shift = 0.1, 0.0
-    elif name.endswith(("proj", "text_projection")):  # used as x @ proj: the fan-in is its first size
+    elif name.endswith(
+        ("proj", "text_projection")
+    ):  # used as x @ proj: the fan-in is its first size
         scale, shift = 1 / np.sqrt(shape[0]), 0.0
     else:
         scale, shift = 1 / np.sqrt(np.prod(shape[1:]) if len(shape) > 1 else shape[0]), 0.0

@@ -21,8 +21,12 @@ ROOT = Path(__file__).parents[2]
 def few_pictures():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(benchmarks, "PICTURES", {"train": 3, "val": 4, "test": 2})
-        patch.setattr(command_line, "keep_freed_memory", lambda: None)  # it changes the whole process,
-        patch.setattr(warnings, "formatwarning", warnings.formatwarning)  # and so does this: undone afterwards
+        patch.setattr(
+            command_line, "keep_freed_memory", lambda: None
+        )  # it changes the whole process,
+        patch.setattr(
+            warnings, "formatwarning", warnings.formatwarning
+        )  # and so does this: undone afterwards
         yield
 
 
@@ -55,7 +59,10 @@ def rows(out):
 
 def prompts(out):
     """{path below the folder: prompt file's content}."""
-    return {str(p.relative_to(out)): torch.load(p, weights_only=True) for p in sorted(out.rglob("prompt.pt"))}
+    return {
+        str(p.relative_to(out)): torch.load(p, weights_only=True)
+        for p in sorted(out.rglob("prompt.pt"))
+    }
 
 
 def same_prompts(one, other):
@@ -63,16 +70,28 @@ def same_prompts(one, other):
     one, other = prompts(one), prompts(other)
     return one.keys() == other.keys() and all(
         one[path]["learned"].keys() == other[path]["learned"].keys()
-        and all(torch.equal(x, other[path]["learned"][name]) for name, x in one[path]["learned"].items())
+        and all(
+            torch.equal(x, other[path]["learned"][name]) for name, x in one[path]["learned"].items()
+        )
         for path in one
     )
 
 
-def make_row(method="coop", dataset="toy-objects", accuracy=50.0, seed=1, shots=16, model="tiny", **changes):
+def make_row(
+    method="coop", dataset="toy-objects", accuracy=50.0, seed=1, shots=16, model="tiny", **changes
+):
     """A row as train.py writes it, with the method's recipe, learned and evaluated on all classes
     of one data set."""
     recipe = FILES[method].TINY if model == "tiny" else FILES[method].PAPER
-    row = dict(method=method, options={}, model=model, sha256="a1", dataset=dataset, classes="all", shots=shots)
+    row = dict(
+        method=method,
+        options={},
+        model=model,
+        sha256="a1",
+        dataset=dataset,
+        classes="all",
+        shots=shots,
+    )
     row |= dict(seed=seed, precision="fp32", split="test", accuracy=accuracy)
     row |= dict(trained_on=dataset, trained_classes="all")
     if recipe:

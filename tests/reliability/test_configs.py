@@ -309,6 +309,7 @@ def test_a_config_json_of_another_computation_is_refused(theirs, section, key, v
         ("vision", "layers", [3, 3, 3, 3]),
         ("vision", "width", 64),
         ("text", "pool_type", "last"),
+        ("text", "pool_type", None),
         ("text", "no_causal_mask", True),
         ("text", "embed_cls", True),
         ("text", "act_kwargs", {"approximate": "tanh"}),

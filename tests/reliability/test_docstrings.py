@@ -1,20 +1,53 @@
-"""The examples in the docstrings are true."""
+"""Every public name has a docstring, and the examples in the docstrings are true."""
 
+import ast
 import doctest
 import importlib
 import pkgutil
+from pathlib import Path
 
 import pytest
 
 import clip_min
+import notes
 import prompts
 
+ROOT = Path(__file__).parents[2]
 MODULES = [
     module.name
-    for package in (clip_min, prompts)
+    for package in (clip_min, prompts, notes)
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + ".")
     if not module.name.endswith("__main__")
 ]
+FILES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for pattern in ("*.py", "clip_min/**/*.py", "prompts/**/*.py", "notes/**/*.py")
+    for path in ROOT.glob(pattern)
+)
+NOT_YET = {  # names without a docstring: the owners of these files take them out
+    "clip_min/data/unpack.py": ["BoundedGzip.read"],
+    "clip_min/model.py": ["QuickGELU.forward"],
+    "notes/speed.py": ["TextbookBlock.forward", "MatrixProducts.gflop", "main"],
+    "prompts/experiments/plots.py": ["Style.stroke"],
+}
+
+
+def public_names(node, prefix=""):
+    """A parsed file → (name, node) of its public functions and classes, and of their methods."""
+    for child in node.body:
+        is_named = isinstance(child, (ast.FunctionDef, ast.ClassDef))
+        if is_named and not child.name.startswith("_"):
+            yield prefix + child.name, child
+            if isinstance(child, ast.ClassDef):
+                yield from public_names(child, f"{child.name}.")
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_public_function_and_class_has_a_docstring(file):
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree), f"{file} does not say what it is."
+    without = [name for name, node in public_names(tree) if not ast.get_docstring(node)]
+    assert [name for name in without if name not in NOT_YET.get(file, ())] == []
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -24,5 +57,6 @@ def test_every_example_gives_what_it_says(name):
 
 def test_there_are_examples():
     finder = doctest.DocTestFinder()
-    examples = [case for name in MODULES for case in finder.find(importlib.import_module(name)) if case.examples]
+    modules = [importlib.import_module(name) for name in MODULES]
+    examples = [case for module in modules for case in finder.find(module) if case.examples]
     assert len(examples) > 15

@@ -1,4 +1,5 @@
-"""eval.py: a learned prompt where it was trained and elsewhere, zero-shot CLIP, tables, predictions, bad files."""
+"""eval.py: a learned prompt where it was trained and elsewhere, zero-shot CLIP, tables,
+predictions, bad files."""
 
 import json
 import os
@@ -32,7 +33,18 @@ def trained(few_pictures, tmp_path_factory):
     """A folder with a prompt learned on all classes and one learned on the base classes."""
     out = tmp_path_factory.mktemp("trained")
     for classes in ("all", "base"):
-        arguments = ("--method", "upt", "--shots", 1, "--epochs", 2, "--classes", classes, "--out", out)
+        arguments = (
+            "--method",
+            "upt",
+            "--shots",
+            1,
+            "--epochs",
+            2,
+            "--classes",
+            classes,
+            "--out",
+            out,
+        )
         assert call(train_script, *arguments) == 0
     return out
 
@@ -61,8 +73,14 @@ def recorded(folder, method, classes):
 
 def accuracy_by_hand(prompt_file, dataset, labels):
     """The prompt among the classes with these labels only, all their test pictures at once."""
-    prompt, dataset, clip = torch.load(prompt_file, weights_only=True), load_dataset(dataset), load_clip("tiny")
-    method = METHODS[prompt["method"]](clip, [dataset.classnames[label] for label in labels], **prompt["options"])
+    prompt, dataset, clip = (
+        torch.load(prompt_file, weights_only=True),
+        load_dataset(dataset),
+        load_clip("tiny"),
+    )
+    method = METHODS[prompt["method"]](
+        clip, [dataset.classnames[label] for label in labels], **prompt["options"]
+    )
     assert method.load_state_dict(prompt["learned"], strict=False).unexpected_keys == []
     items = [item for item in dataset.test if item.label in labels]
     images = torch.stack([image for image, _ in PictureSet(items, clip.preprocess)])
@@ -75,20 +93,34 @@ def accuracy_by_hand(prompt_file, dataset, labels):
 # What it measures
 
 
-def test_a_prompt_reaches_exactly_the_accuracy_that_train_recorded(trained, prompt_file, tmp_path, capsys):
+def test_a_prompt_reaches_exactly_the_accuracy_that_train_recorded(
+    trained, prompt_file, tmp_path, capsys
+):
     assert evaluate(tmp_path, prompt_file) == 0
     (row,) = rows(tmp_path)
     assert row["accuracy"] == recorded(trained, "upt", "all")
     assert row["accuracy"] == accuracy_by_hand(prompt_file, "toy-satellite", range(12))
-    expected = dict(method="upt", model="tiny", dataset="toy-satellite", classes="all", shots=1, seed=1, epochs=2)
+    expected = dict(
+        method="upt",
+        model="tiny",
+        dataset="toy-satellite",
+        classes="all",
+        shots=1,
+        seed=1,
+        epochs=2,
+    )
     assert {key: row[key] for key in expected} == expected
     assert (row["trained_on"], row["trained_classes"]) == ("toy-satellite", "all")
     assert row["command"].startswith("python eval.py ") and row["version"]
     assert f"{row['accuracy']:6.2f} %" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("classes, labels", [("base", range(6)), ("new", range(6, 12)), ("all", range(12))])
-def test_a_prompt_learned_on_the_base_classes_works_on_any_half(trained, base_prompt_file, tmp_path, classes, labels):
+@pytest.mark.parametrize(
+    "classes, labels", [("base", range(6)), ("new", range(6, 12)), ("all", range(12))]
+)
+def test_a_prompt_learned_on_the_base_classes_works_on_any_half(
+    trained, base_prompt_file, tmp_path, classes, labels
+):
     """CoCoOp, Sec. 4.1: each half of the classes is scored among its own."""
     assert evaluate(tmp_path, base_prompt_file, "--classes", classes) == 0
     (row,) = rows(tmp_path)
@@ -111,34 +143,49 @@ def test_without_a_prompt_it_is_zero_shot_clip(trained, tmp_path):
     for classes in ("all", "base"):
         assert evaluate(tmp_path / classes, "--dataset", "toy-satellite", "--classes", classes) == 0
         (row,) = rows(tmp_path / classes)
-        assert row["method"] == "zero_shot" and row["accuracy"] == recorded(trained, "zero_shot", classes)
+        assert row["method"] == "zero_shot" and row["accuracy"] == recorded(
+            trained, "zero_shot", classes
+        )
 
 
 def test_options_reach_zero_shot_clip(tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr(eval_script, "evaluate", lambda method, *_: made.append(method) or 50.0)
     assert evaluate(tmp_path, "--dataset", "toy-satellite", "--hp", "templates=ensemble") == 0
-    assert len(made[0].templates) == 8 and made[0].templates[-1] == "a centered satellite photo of {}."
+    assert (
+        len(made[0].templates) == 8 and made[0].templates[-1] == "a centered satellite photo of {}."
+    )
     assert rows(tmp_path)[0]["options"] == dict(templates="ensemble")
 
 
 def test_with_no_argument_at_all_it_is_zero_shot_clip_on_the_eight_data_sets(tmp_path, monkeypatch):
     monkeypatch.setattr(eval_script, "evaluate", lambda *_: 50.0)
     assert evaluate(tmp_path) == 0
-    assert [row["dataset"] for row in rows(tmp_path)] == list(benchmarks.EIGHT) and len(benchmarks.EIGHT) == 8
+    assert [row["dataset"] for row in rows(tmp_path)] == list(benchmarks.EIGHT) and len(
+        benchmarks.EIGHT
+    ) == 8
 
 
 def test_the_text_is_encoded_once_however_many_pictures_there_are(tmp_path, monkeypatch):
-    monkeypatch.setattr(benchmarks, "PICTURES", {"train": 3, "val": 4, "test": 30})  # 360: more than one batch
-    assert call(train_script, "--method", "coop", "--shots", 1, "--epochs", 1, "--out", tmp_path) == 0
+    monkeypatch.setattr(
+        benchmarks, "PICTURES", {"train": 3, "val": 4, "test": 30}
+    )  # 360: more than one batch
+    assert (
+        call(train_script, "--method", "coop", "--shots", 1, "--epochs", 1, "--out", tmp_path) == 0
+    )
     (path,), calls, class_weights = tmp_path.rglob("prompt.pt"), [], CoOp.class_weights
-    monkeypatch.setattr(CoOp, "class_weights", lambda method: calls.append(1) or class_weights(method))
+    monkeypatch.setattr(
+        CoOp, "class_weights", lambda method: calls.append(1) or class_weights(method)
+    )
     assert evaluate(tmp_path, path) == 0
     assert len(calls) == 1
 
 
 def test_the_variances_need_texts_that_are_the_same_for_every_picture(tmp_path, capsys):
-    assert call(train_script, "--method", "cocoop", "--shots", 1, "--epochs", 1, "--out", tmp_path) == 0
+    assert (
+        call(train_script, "--method", "cocoop", "--shots", 1, "--epochs", 1, "--out", tmp_path)
+        == 0
+    )
     (path,) = tmp_path.rglob("prompt.pt")
     assert "--variance" in refusal(capsys, evaluate(tmp_path, path, "--variance"))
 
@@ -150,7 +197,11 @@ def test_every_evaluation_appends_one_line(trained, prompt_file, base_prompt_fil
     assert evaluate(tmp_path, *arguments) == 0
     assert (tmp_path / "results.jsonl").read_bytes().startswith(before)
     new = rows(tmp_path)[len(before.splitlines()) :]
-    expected = [(trained_classes, dataset) for trained_classes in ("all", "base") for dataset in arguments[3:]]
+    expected = [
+        (trained_classes, dataset)
+        for trained_classes in ("all", "base")
+        for dataset in arguments[3:]
+    ]
     assert [(row["trained_classes"], row["dataset"]) for row in new] == expected
 
 
@@ -158,16 +209,25 @@ def test_the_two_variances_are_printed(prompt_file, tmp_path, capsys):
     """UPT Eqs. (6) to (8), of zero-shot CLIP and of a prompt."""
     clip, dataset = load_clip("tiny"), load_dataset("toy-satellite")
     pairs = list(PictureSet(dataset.test, clip.preprocess))
-    images, labels = torch.stack([image for image, _ in pairs]), torch.tensor([label for _, label in pairs])
-    texts = clip.tokenizer([f"a centered satellite photo of {name}." for name in dataset.classnames], 32)
+    images, labels = (
+        torch.stack([image for image, _ in pairs]),
+        torch.tensor([label for _, label in pairs]),
+    )
+    texts = clip.tokenizer(
+        [f"a centered satellite photo of {name}." for name in dataset.classnames], 32
+    )
     within = intra_class_variance(clip.encode_image(images), labels)
     between = inter_class_variance(clip.encode_text(texts))
     for prompts in ((), (prompt_file,)):
         assert evaluate(tmp_path, *prompts, "--dataset", "toy-satellite", "--variance") == 0
-        printed = re.search(r"Var_v (\d\.\d{4})  Var_t (\d\.\d{4})$", capsys.readouterr().out.strip())
+        printed = re.search(
+            r"Var_v (\d\.\d{4})  Var_t (\d\.\d{4})$", capsys.readouterr().out.strip()
+        )
         var_v, var_t = map(float, printed.groups())
         right = abs(var_v - within) < 1e-4 and abs(var_t - between) < 1e-4
-        assert right == (not prompts) and 0 < var_v < 1 and 0 < var_t < 1  # a prompt moves both towers
+        assert (
+            right == (not prompts) and 0 < var_v < 1 and 0 < var_t < 1
+        )  # a prompt moves both towers
 
 
 # What goes wrong
@@ -187,16 +247,26 @@ def test_the_two_variances_are_printed(prompt_file, tmp_path, capsys):
     ],
     ids=str,
 )
-def test_bad_input_ends_in_one_clear_sentence_and_nothing_is_written(tmp_path, capsys, arguments, words):
+def test_bad_input_ends_in_one_clear_sentence_and_nothing_is_written(
+    tmp_path, capsys, arguments, words
+):
     sentence = refusal(capsys, evaluate(tmp_path / "runs", *arguments))
     assert all(word in sentence for word in words), sentence
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("arguments", [("--method", "coop"), ("--method", "zero_shot"), ("--hp", "n_ctx=8")], ids=str)
-def test_a_prompt_file_of_another_method_or_with_other_options_is_refused(prompt_file, tmp_path, capsys, arguments):
+@pytest.mark.parametrize(
+    "arguments", [("--method", "coop"), ("--method", "zero_shot"), ("--hp", "n_ctx=8")], ids=str
+)
+def test_a_prompt_file_of_another_method_or_with_other_options_is_refused(
+    prompt_file, tmp_path, capsys, arguments
+):
     sentence = refusal(capsys, evaluate(tmp_path / "runs", prompt_file, *arguments))
-    assert "holds a prompt of upt" in sentence and str(prompt_file) in sentence and not (tmp_path / "runs").exists()
+    assert (
+        "holds a prompt of upt" in sentence
+        and str(prompt_file) in sentence
+        and not (tmp_path / "runs").exists()
+    )
 
 
 def test_a_prompt_made_with_another_backbone_is_refused(prompt_file, tmp_path, capsys):
@@ -204,17 +274,26 @@ def test_a_prompt_made_with_another_backbone_is_refused(prompt_file, tmp_path, c
     weights["logit_scale"] = weights["logit_scale"] + 0.1  # all sizes fit, one number differs
     save_tensors(tmp_path / "other.pt", weights)
     shutil.copy(TINY.with_name("merges.txt"), tmp_path)
-    sentence = refusal(capsys, evaluate(tmp_path / "runs", prompt_file, "--model", tmp_path / "other.pt"))
+    sentence = refusal(
+        capsys, evaluate(tmp_path / "runs", prompt_file, "--model", tmp_path / "other.pt")
+    )
     assert "tiny" in sentence and str(tmp_path / "other.pt") in sentence and "--model" in sentence
     assert not (tmp_path / "runs").exists()
-    shutil.copy(TINY, tmp_path / "same.pt")  # the same weights under another name are the same backbone
+    shutil.copy(
+        TINY, tmp_path / "same.pt"
+    )  # the same weights under another name are the same backbone
     assert evaluate(tmp_path / "runs", prompt_file, "--model", tmp_path / "same.pt") == 0
 
 
 @pytest.mark.parametrize("kind", ["cut in half", "text", "empty", "weights", "a list", "a folder"])
 def test_a_file_that_is_no_prompt_file_is_refused_by_name(prompt_file, tmp_path, capsys, kind):
     path, data = tmp_path / "prompt.pt", prompt_file.read_bytes()
-    contents = {"cut in half": data[: len(data) // 2], "text": b"no prompt", "empty": b"", "weights": TINY.read_bytes()}
+    contents = {
+        "cut in half": data[: len(data) // 2],
+        "text": b"no prompt",
+        "empty": b"",
+        "weights": TINY.read_bytes(),
+    }
     if kind in contents:
         path.write_bytes(contents[kind])
     elif kind == "a list":
@@ -240,10 +319,14 @@ def test_a_file_that_is_no_prompt_file_is_refused_by_name(prompt_file, tmp_path,
     ],
     ids=str,
 )
-def test_a_prompt_file_whose_parts_do_not_fit_together_is_refused(prompt_file, tmp_path, capsys, change):
+def test_a_prompt_file_whose_parts_do_not_fit_together_is_refused(
+    prompt_file, tmp_path, capsys, change
+):
     """None stands for a part that is missing."""
     prompt = torch.load(prompt_file, weights_only=True) | change
-    save_tensors(tmp_path / "prompt.pt", {key: value for key, value in prompt.items() if value is not None})
+    save_tensors(
+        tmp_path / "prompt.pt", {key: value for key, value in prompt.items() if value is not None}
+    )
     refusal(capsys, evaluate(tmp_path / "runs", tmp_path / "prompt.pt"))
     assert not (tmp_path / "runs").exists()
 
@@ -266,7 +349,10 @@ def test_the_command_itself_ends_in_a_sentence_and_status_2(tmp_path):
     command = [sys.executable, "eval.py", "nowhere.pt", "--out", tmp_path / "runs"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: There is no prompt file nowhere.pt.\n" and not (tmp_path / "runs").exists()
+    assert (
+        done.stderr == "error: There is no prompt file nowhere.pt.\n"
+        and not (tmp_path / "runs").exists()
+    )
 
 
 # Tables and plots
@@ -274,16 +360,26 @@ def test_the_command_itself_ends_in_a_sentence_and_status_2(tmp_path):
 
 def test_a_table_stands_beside_the_results_in_three_formats(trained, capsys):
     accuracy, zero_shot = recorded(trained, "upt", "all"), recorded(trained, "zero_shot", "all")
-    for form, first in (("text", "dataset"), ("markdown", "| dataset |"), ("csv", "dataset,method,0 shots")):
+    for form, first in (
+        ("text", "dataset"),
+        ("markdown", "| dataset |"),
+        ("csv", "dataset,method,0 shots"),
+    ):
         assert evaluate(trained, "--table", "few-shot", "--format", form) == 0
         printed = capsys.readouterr().out
-        assert printed.startswith(first) and f"{accuracy:.1f}" in printed and f"{zero_shot:.1f}" in printed
+        assert (
+            printed.startswith(first)
+            and f"{accuracy:.1f}" in printed
+            and f"{zero_shot:.1f}" in printed
+        )
 
 
 def test_a_plot_is_written_whole(trained, tmp_path, capsys):
     path = tmp_path / "curves.svg"
     assert evaluate(trained, "--plot", "few-shot", path) == 0
-    assert ElementTree.parse(path).getroot().tag.endswith("svg") and list(tmp_path.iterdir()) == [path]
+    assert ElementTree.parse(path).getroot().tag.endswith("svg") and list(tmp_path.iterdir()) == [
+        path
+    ]
 
 
 # One's own pictures
@@ -292,7 +388,14 @@ def test_a_plot_is_written_whole(trained, tmp_path, capsys):
 def test_the_classes_of_ones_own_pictures_as_text_json_and_a_picture(tmp_path, capsys):
     picture = tmp_path / "mine.jpg"
     benchmarks.draw("toy-satellite/test/river/1").resize((90, 60)).save(picture)
-    arguments = ("--images", picture, "--classnames", "river,forest, lake", "--template", "a photo of {}.")
+    arguments = (
+        "--images",
+        picture,
+        "--classnames",
+        "river,forest, lake",
+        "--template",
+        "a photo of {}.",
+    )
     assert evaluate(tmp_path, *arguments) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == str(picture) and len(lines) == 4
@@ -302,8 +405,16 @@ def test_the_classes_of_ones_own_pictures_as_text_json_and_a_picture(tmp_path, c
     clip = load_clip("tiny")
     texts = clip.tokenizer([f"a photo of {name}." for name in ("river", "forest", "lake")], 32)
     image = preprocess(read_picture(picture), clip.image_size)[None]
-    f, w = (torch.nn.functional.normalize(x, dim=-1) for x in (clip.encode_image(image), clip.encode_text(texts)))
-    expected = dict(zip(("river", "forest", "lake"), (clip.logit_scale.exp() * f @ w.T).softmax(dim=-1)[0].tolist()))
+    f, w = (
+        torch.nn.functional.normalize(x, dim=-1)
+        for x in (clip.encode_image(image), clip.encode_text(texts))
+    )
+    expected = dict(
+        zip(
+            ("river", "forest", "lake"),
+            (clip.logit_scale.exp() * f @ w.T).softmax(dim=-1)[0].tolist(),
+        )
+    )
     found = {prediction["class"]: prediction["probability"] for prediction in row["predictions"]}
     assert found == pytest.approx(expected, abs=1e-5)
     assert not (tmp_path / "results.jsonl").exists()
@@ -311,7 +422,9 @@ def test_the_classes_of_ones_own_pictures_as_text_json_and_a_picture(tmp_path, c
 
 def test_a_prompt_names_its_own_classes_for_pictures(prompt_file, tmp_path, capsys):
     assert evaluate(tmp_path, prompt_file, "--images", "toy-satellite/test/river/1", "--json") == 0
-    names = [prediction["class"] for prediction in json.loads(capsys.readouterr().out)["predictions"]]
+    names = [
+        prediction["class"] for prediction in json.loads(capsys.readouterr().out)["predictions"]
+    ]
     assert len(names) == 5 and set(names) <= set(load_dataset("toy-satellite").classnames)
 
 
@@ -330,7 +443,9 @@ def test_a_prompt_of_the_published_code_is_evaluated_like_our_own(tmp_path, clas
     state = dict(ctx=ctx, token_prefix=embedded[:, :1], token_suffix=embedded[:, 5:])
     torch.save(dict(state_dict=state, epoch=2), tmp_path / "model.pth.tar-2")
     capsys.readouterr()
-    assert "--dataset" in refusal(capsys, evaluate(tmp_path / "again", tmp_path / "model.pth.tar-2"))
+    assert "--dataset" in refusal(
+        capsys, evaluate(tmp_path / "again", tmp_path / "model.pth.tar-2")
+    )
     published = (tmp_path / "model.pth.tar-2", "--method", "coop", "--dataset", "toy-satellite")
     assert evaluate(tmp_path / "again", *published) == 0
     ours, theirs = rows(tmp_path)[-1], rows(tmp_path / "again")[-1]
@@ -355,13 +470,26 @@ def own_folder(tmp_path):
 
 def test_a_template_is_part_of_what_was_learned(own_folder, tmp_path):
     """VPT's text is the template, so that another one would give other figures."""
-    arguments = ("--dataset", own_folder, "--method", "vpt", "--shots", 2, "--epochs", 2, "--template", "my {} at home")
+    arguments = (
+        "--dataset",
+        own_folder,
+        "--method",
+        "vpt",
+        "--shots",
+        2,
+        "--epochs",
+        2,
+        "--template",
+        "my {} at home",
+    )
     assert call(train_script, *arguments, "--out", tmp_path / "runs") == 0
     (path,), learned = (tmp_path / "runs").rglob("prompt.pt"), rows(tmp_path / "runs")[-1]
     assert load_tensors(path)["text_template"] == learned["template"] == "my {} at home"
     made, build_method = [], store.build_method
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "build_method", lambda *x: made.append(x[2].templates) or build_method(*x))
+        patch.setattr(
+            store, "build_method", lambda *x: made.append(x[2].templates) or build_method(*x)
+        )
         assert evaluate(tmp_path / "again", path) == 0
         assert evaluate(tmp_path / "again", path, "--template", "{}!") == 0
         assert evaluate(tmp_path / "again", path, "--images", own_folder / "test" / "Cup") == 0
@@ -369,11 +497,15 @@ def test_a_template_is_part_of_what_was_learned(own_folder, tmp_path):
     assert [row["template"] for row in rows(tmp_path / "again")] == ["my {} at home", "{}!"]
 
 
-def test_a_published_class_specific_prompt_fits_classes_however_they_are_spelt(own_folder, tmp_path):
+def test_a_published_class_specific_prompt_fits_classes_however_they_are_spelt(
+    own_folder, tmp_path
+):
     clip, names = load_clip("tiny"), ["Cup", "T-shirt"]
     tokens = clip.tokenizer([f"x x {name}." for name in names], clip.context_length)
     embedded = clip.token_embedding(tokens).detach()
-    state = dict(ctx=torch.zeros(2, 2, 128), token_prefix=embedded[:, :1], token_suffix=embedded[:, 3:])
+    state = dict(
+        ctx=torch.zeros(2, 2, 128), token_prefix=embedded[:, :1], token_suffix=embedded[:, 3:]
+    )
     torch.save(dict(state_dict=state), tmp_path / "model.pth.tar-50")
     assert evaluate(tmp_path, tmp_path / "model.pth.tar-50", "--dataset", own_folder) == 0
     assert rows(tmp_path)[0]["options"]["class_specific"] is True
@@ -386,18 +518,26 @@ def test_a_published_class_specific_prompt_fits_classes_however_they_are_spelt(o
         (["--table", "fewshot"], ["'fewshot'", "few-shot", "base-to-new"]),
         (["--plot", "pie", "pie.svg"], ["'pie'", "few-shot"]),
         (["--images", "nowhere.jpg", "--classnames", "a,b"], ["nowhere.jpg"]),
-        (["--images", "README.md", "--classnames", "a,b"], ["README.md", "Cannot read the picture"]),
+        (
+            ["--images", "README.md", "--classnames", "a,b"],
+            ["README.md", "Cannot read the picture"],
+        ),
         (["--images", "toy-objects/test/apple/1"], ["--classnames"]),
         (["--images", "toy-objects/test/apple/1", "--classnames", "apple"], ["two classes"]),
         (["--images", "toy-objects/test/apple/1", "--classnames", "apple,,cup"], ["empty name"]),
-        (["--images", "toy-objects/test/apple/1", "--classnames", "a,b", "--picture", "out.jpg"], ["out.png"]),
+        (
+            ["--images", "toy-objects/test/apple/1", "--classnames", "a,b", "--picture", "out.jpg"],
+            ["out.png"],
+        ),
         (["--classnames", "a,b"], ["--images"]),
         (["--dataset", "toy-objects", "--template", "a photo"], ["template", "'a photo'"]),
         (["--dataset", "toy-objects-v2", "--split", "val"], ["no val pictures"]),
     ],
     ids=str,
 )
-def test_a_table_or_prediction_that_cannot_be_is_refused_in_one_sentence(tmp_path, capsys, arguments, words):
+def test_a_table_or_prediction_that_cannot_be_is_refused_in_one_sentence(
+    tmp_path, capsys, arguments, words
+):
     sentence = refusal(capsys, evaluate(tmp_path / "runs", *arguments))
     assert all(word in sentence for word in words), sentence
     assert not (tmp_path / "runs").exists()
@@ -435,7 +575,9 @@ def test_images_leave_nothing_behind(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", ["nan", "shape", "list", "types", "names"])
-def test_an_odd_prompt_file_ends_in_one_sentence_with_its_name(prompt_file, tmp_path, capsys, damage):
+def test_an_odd_prompt_file_ends_in_one_sentence_with_its_name(
+    prompt_file, tmp_path, capsys, damage
+):
     prompt = torch.load(prompt_file, weights_only=True)
     learned = dict(prompt["learned"])
     name = next(iter(learned))

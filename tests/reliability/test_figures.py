@@ -1,4 +1,6 @@
-"""The figures: what they measure on tiny cases, and that each picture is well-formed and the same when drawn again."""
+"""The figures: what they measure on tiny cases, and that each picture is well-formed and the same
+when drawn again.
+"""
 
 import dataclasses
 import doctest
@@ -14,21 +16,40 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from clip_min import load_clip
 from clip_min.data import load_dataset
 from clip_min.files import read_json_lines
 from notes.figures import __main__ as command
-from notes.figures import ablations, attention, drawing, gain, heat, matrices, sphere, variance, wordings, words
+from notes.figures import (
+    ablations,
+    attention,
+    drawing,
+    gain,
+    heat,
+    matrices,
+    sphere,
+    variance,
+    wordings,
+    words,
+)
+from prompts.experiments.evaluation import image_features
 from tests.helpers import ROOT, make, pictures
 
 HERE = ROOT / "notes" / "figures"
 NUMBERS = torch.Generator().manual_seed(0)
 
 
-def row(method, dataset, accuracy, seed=1, shots=16, classes="all", trained_classes="all", **options):
+def row(
+    method, dataset, accuracy, seed=1, shots=16, classes="all", trained_classes="all", **options
+):
     """A row as train.py writes it, with the keys that figures read."""
     options = dict(ctx_init="a photo of a") | options if method == "coop" else options
-    result = dict(method=method, options=options, model="tiny", sha256="0", dataset=dataset, classes=classes)
-    result |= dict(shots=shots, seed=seed, split="test", accuracy=accuracy, trainable_parameters=512)
+    result = dict(
+        method=method, options=options, model="tiny", sha256="0", dataset=dataset, classes=classes
+    )
+    result |= dict(
+        shots=shots, seed=seed, split="test", accuracy=accuracy, trainable_parameters=512
+    )
     result |= dict(trained_on=dataset, trained_classes=trained_classes)
     return result | (dict(trained_on=None, trained_classes=None) if method == "zero_shot" else {})
 
@@ -48,9 +69,18 @@ def ablation_rows():
         rows += [row("coop", name, 50.0 + i + n, ctx_init=None, n_ctx=n) for n in ablations.LENGTHS]
         for classes, accuracy in (("base", 70.0), ("new", 50.0)):
             half = dict(classes=classes, trained_classes="base")
-            rows += [row("coop", name, accuracy + i, **half), row("cocoop", name, accuracy + i + 1, **half)]
-            rows += [row("coop", name, accuracy - n, ctx_init=None, n_ctx=n, **half) for n in (4, ablations.BIG)]
-            rows += [row("cocoop", name, accuracy - n, ctx_init=None, n_ctx=n, **half) for n in ablations.LENGTHS]
+            rows += [
+                row("coop", name, accuracy + i, **half),
+                row("cocoop", name, accuracy + i + 1, **half),
+            ]
+            rows += [
+                row("coop", name, accuracy - n, ctx_init=None, n_ctx=n, **half)
+                for n in (4, ablations.BIG)
+            ]
+            rows += [
+                row("cocoop", name, accuracy - n, ctx_init=None, n_ctx=n, **half)
+                for n in ablations.LENGTHS
+            ]
     return rows
 
 
@@ -68,7 +98,12 @@ def test_the_nearest_word_of_a_words_own_embedding_is_that_word_at_distance_0(cl
     embedding, tokenizer = clip_tiny.token_embedding.weight, clip_tiny.tokenizer
     ids = tokenizer.encode("a photo of flower")
     found = words.nearest(embedding[ids], embedding, tokenizer)
-    assert [pairs[0] for pairs in found] == [("a", 0.0), ("photo", 0.0), ("of", 0.0), ("flower", 0.0)]
+    assert [pairs[0] for pairs in found] == [
+        ("a", 0.0),
+        ("photo", 0.0),
+        ("of", 0.0),
+        ("flower", 0.0),
+    ]
     assert all(a[1] <= b[1] <= c[1] for a, b, c in found)
 
 
@@ -93,7 +128,8 @@ def test_recomputed_attention_sums_to_1_and_reproduces_the_blocks_attention(clip
         x = torch.randn(2, 7, len(clip.visual.ln_post.weight), generator=NUMBERS)
         weights = attention.weights_of(block.attn, x)
         assert torch.allclose(weights.sum(dim=-1), torch.ones(weights.shape[:-1]), atol=1e-5)
-        _, _, v = block.attn.split_heads(F.linear(x, block.attn.in_proj_weight, block.attn.in_proj_bias))
+        qkv = F.linear(x, block.attn.in_proj_weight, block.attn.in_proj_bias)
+        v = qkv.chunk(3, dim=-1)[2].unflatten(-1, (block.attn.heads, -1)).transpose(1, 2)
         again = block.attn.out_proj((weights @ v).transpose(1, 2).flatten(2))
         assert torch.allclose(again, block.attn(x), atol=1e-5)
 
@@ -104,12 +140,14 @@ def test_attention_is_found_for_every_block_with_the_prompts_and_leaves_no_hook_
     found = attention.of_every_block(method, images)
     assert [tuple(weights.shape) for weights in found] == [(3, 2, 1 + 4 + 25, 1 + 4 + 25)] * 4
     assert torch.equal(method.encode_image(images), before)
-    assert not any(block.attn._forward_pre_hooks for block in clip_tiny.visual.transformer.resblocks)
+    assert not any(
+        block.attn._forward_pre_hooks for block in clip_tiny.visual.transformer.resblocks
+    )
 
 
 @pytest.mark.parametrize("name", ["vpt", "upt"])
 def test_what_a_deep_prompt_looks_at_changes_no_feature(clip_tiny, name):
-    """The caution of the attention figure: UPT Eq. (4) drops what came out in the prompts' place."""
+    """What the attention figure warns of: UPT Eq. (4) drops what came out at the prompts."""
     method, images = make(clip_tiny, name), pictures(clip_tiny)
     expected = method.encode_image(images)
 
@@ -140,7 +178,9 @@ def test_points_on_the_sphere_have_length_1_and_three_weights_lose_nothing_there
     assert torch.allclose(V @ V.T, torch.eye(3), atol=1e-5)
     points, weights = sphere.on_sphere(z, V), sphere.on_sphere(w, V)
     assert torch.allclose(points.norm(dim=-1), torch.ones(50), atol=1e-6)
-    assert torch.equal((z @ F.normalize(w, dim=-1).T).argmax(dim=-1), (points @ weights.T).argmax(dim=-1))
+    assert torch.equal(
+        (z @ F.normalize(w, dim=-1).T).argmax(dim=-1), (points @ weights.T).argmax(dim=-1)
+    )
     y = (points @ weights.T).argmax(dim=-1)
     assert sphere.accuracy(z, w, y) == sphere.accuracy(points, weights, y) == 100
 
@@ -168,17 +208,29 @@ def test_a_gain_without_results_is_refused_with_the_command_that_makes_them():
 def test_ablations_read_the_rows_that_their_labels_name():
     """CoOp Table 3, CoCoOp Table 5: means over the sets, H of the means."""
     words_start = ablations.accuracies(ablation_rows(), "few-shot", "coop", ablations.WORDS["coop"])
-    random_start = ablations.accuracies(ablation_rows(), "few-shot", "coop", ablations.random_start(8))
+    random_start = ablations.accuracies(
+        ablation_rows(), "few-shot", "coop", ablations.random_start(8)
+    )
     assert words_start["average"][16] == 61 and random_start["average"][16] == 59
-    halves = ablations.accuracies(ablation_rows(), "base-to-new", "coop", ablations.WORDS["coop"])["average"]
-    assert halves["base"] == 71 and halves["new"] == 51 and halves["H"] == pytest.approx(2 * 71 * 51 / 122)
+    halves = ablations.accuracies(ablation_rows(), "base-to-new", "coop", ablations.WORDS["coop"])[
+        "average"
+    ]
+    assert (
+        halves["base"] == 71
+        and halves["new"] == 51
+        and halves["H"] == pytest.approx(2 * 71 * 51 / 122)
+    )
     with pytest.raises(ValueError, match="few-shot results of coop with .* are not complete"):
         ablations.accuracies(ablation_rows()[:4], "few-shot", "coop", ablations.WORDS["coop"])
 
 
 def test_a_bigger_coop_has_as_many_parameters_as_cocoop(clip_tiny):
-    count = {name: sum(p.numel() for p in make(clip_tiny, name, **options).parameters() if p.requires_grad)
-             for name, options in (("cocoop", {}), ("coop", dict(n_ctx=ablations.BIG)))}  # fmt: skip
+    count = {
+        name: sum(
+            p.numel() for p in make(clip_tiny, name, **options).parameters() if p.requires_grad
+        )
+        for name, options in (("cocoop", {}), ("coop", dict(n_ctx=ablations.BIG)))
+    }
     assert count == dict(cocoop=2696, coop=2688)
 
 
@@ -188,7 +240,7 @@ def test_the_accuracy_of_a_wording_is_that_of_zero_shot_clip_with_it(clip_tiny):
     dataset = dataclasses.replace(dataset, test=dataset.test[::40])
     item, (line,) = wordings.compare(clip_tiny, dataset, dataset.templates, 3)
     method = drawing.zero_shot(dataset, clip_tiny)
-    z, labels = drawing.features_of(method, dataset.test)
+    z, labels = image_features(method, dataset.test)
     logits = method.classify(z)
     assert item.label == 3 and line[0] == "a centered satellite photo of harbor."
     assert line[2] == pytest.approx(100 * (logits.argmax(dim=-1) == labels).float().mean().item())
@@ -202,7 +254,9 @@ def test_similarities_are_cosines(clip_tiny):
     assert cosines.shape == (12, 12) and cosines.abs().max() <= 1
     tokens = clip_tiny.tokenizer(captions, clip_tiny.context_length)
     images = attention.images_of(items, clip_tiny.preprocess)
-    assert torch.allclose(clip_tiny.logit_scale.exp() * cosines, clip_tiny(images, tokens), atol=1e-3)
+    assert torch.allclose(
+        clip_tiny.logit_scale.exp() * cosines, clip_tiny(images, tokens), atol=1e-3
+    )
 
 
 # What is drawn
@@ -211,13 +265,21 @@ def test_similarities_are_cosines(clip_tiny):
 def svgs(clip):
     """Every SVG, from made-up numbers."""
     points = {name: (0.1 + i / 30, i - 2.0) for i, name in enumerate(variance.EIGHT)}
-    columns = [("toy", "random start", [[("flower", 0.1), ("pho-", 0.25), ("<&>", 0.5)]] * 4, [1.0] * 4)] * 2
+    columns = [
+        ("toy", "random start", [[("flower", 0.1), ("pho-", 0.25), ("<&>", 0.5)]] * 4, [1.0] * 4)
+    ] * 2
     flags = Flags(ablation_rows())
     return {
-        "gain": gain.draw({method: gain.gains(few_shot_rows(), method) for method in ("coop", "upt")}),
-        "variance": variance.draw([(f"{method}: r", axis, points) for axis in "vt" for method in variance.METHODS]),
+        "gain": gain.draw(
+            {method: gain.gains(few_shot_rows(), method) for method in ("coop", "upt")}
+        ),
+        "variance": variance.draw(
+            [(f"{method}: r", axis, points) for axis in "vt" for method in variance.METHODS]
+        ),
         "nearest-words": words.draw(columns, (1.0, 0.7)),
-        "confusion": matrices.draw_confusion(torch.tensor([[3, 1], [0, 4]]), ["a <b>", "c"], "toy, zero-shot"),
+        "confusion": matrices.draw_confusion(
+            torch.tensor([[3, 1], [0, 4]]), ["a <b>", "c"], "toy, zero-shot"
+        ),
         "initialisation": ablations.initialisation([], flags)["initialisation.svg"].decode(),
         "context-length": ablations.context_length([], flags)["context-length.svg"].decode(),
         "bigger-coop": ablations.bigger_coop([], flags)["bigger-coop.svg"].decode(),
@@ -230,24 +292,40 @@ def bitmaps(clip):
     items = attention.some_pictures(dataset)[:2]
     shares = torch.rand(2, 25, generator=torch.Generator().manual_seed(1)) / 9
     points = F.normalize(torch.randn(6, 3, generator=torch.Generator().manual_seed(2)), dim=-1)
-    panel = ("coop", ("accuracy 90 %,", "on the sphere 80 %"), points, points[:3], torch.tensor([0, 1, 2, 0, 1, 2]))
+    panel = sphere.Panel(
+        "coop",
+        ("accuracy 90 %,", "on the sphere 80 %"),
+        points,
+        points[:3],
+        torch.tensor([0, 1, 2, 0, 1, 2]),
+    )
     found = {
-        "attention": heat.draw(items, dataset, [("VPT\nprompt 1", shares, ["50 %", "60 %"])], "Mean."),
-        "similarities": matrices.draw_similarities(items, ["apple", "book"], torch.tensor([[0.5, 0.1], [0.0, 0.4]])),
-        "prompts-compared": wordings.draw([("toy-objects", items[0], [("a photo.", 12.0, 34.5)], (50.0, 3))]),
+        "attention": heat.draw(
+            items, dataset, [("VPT\nprompt 1", shares, ["50 %", "60 %"])], "Mean."
+        ),
+        "similarities": matrices.draw_similarities(
+            items, ["apple", "book"], torch.tensor([[0.5, 0.1], [0.0, 0.4]])
+        ),
+        "prompts-compared": wordings.draw(
+            [("toy-objects", items[0], [("a photo.", 12.0, 34.5)], (50.0, 3))]
+        ),
         "sphere": sphere.draw([panel, panel], ["a", "b", "c"], 20, 1),
     }
     return {name: drawing.png(picture) for name, picture in found.items()}
 
 
-def test_every_svg_is_well_formed_and_the_same_when_drawn_again_with_all_of_it_inside(clip_tiny, capsys):
+def test_every_svg_is_well_formed_and_the_same_when_drawn_again_with_all_of_it_inside(
+    clip_tiny, capsys
+):
     drawn = svgs(clip_tiny)
     assert drawn == svgs(clip_tiny)
     for name, svg in drawn.items():
         root = ElementTree.fromstring(svg)
         width, height = float(root.get("width")), float(root.get("height"))
         pairs = (("x", "y"), ("cx", "cy"), ("x1", "y1"))
-        places = [(float(e.get(x)), float(e.get(y))) for e in root.iter() for x, y in pairs if e.get(x)]
+        places = [
+            (float(e.get(x)), float(e.get(y))) for e in root.iter() for x, y in pairs if e.get(x)
+        ]
         assert len(places) > 10, name
         assert all(0 <= x <= width and 0 <= y <= height for x, y in places), name
 
@@ -267,7 +345,11 @@ def test_heat_is_darkest_where_attention_is_largest():
     shares[7] = 0.5
     tinted = heat.heat(picture, shares, 0.5).convert("L")
     side = heat.CELL // 5
-    darkest = min((tinted.getpixel((x * side + 5, y * side + 5)), 5 * y + x) for x in range(5) for y in range(5))
+    darkest = min(
+        (tinted.getpixel((x * side + 5, y * side + 5)), 5 * y + x)
+        for x in range(5)
+        for y in range(5)
+    )
     assert darkest[1] == 7
 
 
@@ -287,19 +369,22 @@ def test_the_command_draws_into_the_folder_that_it_is_given(monkeypatch, tmp_pat
     assert "toy-vehicles +6.5" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments, sentence", [
-    (["gian"], "Did you mean gain"),
-    (["gain", "svm"], "names of methods"),
-    (["similarities", "toy-objects"], "takes no 'toy-objects'"),
-    (["nearest-words"], "needs prompt files"),
-    (["attention"], "needs prompt files"),
-    (["sphere"], "one or more prompt files"),
-    (["sphere", "nowhere/prompt.pt"], "There is no prompt file"),
-    (["confusion"], "takes a data set"),
-    (["confusion", "toy-object"], "Did you mean toy-objects"),
-    (["prompts-compared", "toy-glyphs"], "has wordings for"),
-    (["cls-attention", "toy-object"], "Did you mean toy-objects"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["gian"], "Did you mean gain"),
+        (["gain", "svm"], "names of methods"),
+        (["similarities", "toy-objects"], "takes no 'toy-objects'"),
+        (["nearest-words"], "needs prompt files"),
+        (["attention"], "needs prompt files"),
+        (["sphere"], "one or more prompt files"),
+        (["sphere", "nowhere/prompt.pt"], "There is no prompt file"),
+        (["confusion"], "takes a data set"),
+        (["confusion", "toy-object"], "Did you mean toy-objects"),
+        (["prompts-compared", "toy-glyphs"], "has wordings for"),
+        (["cls-attention", "toy-object"], "Did you mean toy-objects"),
+    ],
+)
 def test_bad_input_is_refused_in_one_sentence(monkeypatch, tmp_path, arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         call(monkeypatch, *arguments, "--out", tmp_path)
@@ -318,13 +403,17 @@ def test_every_picture_is_small_and_described_and_every_figure_has_its_command()
 
 @pytest.mark.parametrize("name", ["initialisation", "context-length", "bigger-coop", "gain"])
 def test_the_committed_picture_is_what_the_committed_rows_draw(name, capsys):
-    rows = read_json_lines(ROOT / "notes" / "results.jsonl" if name == "gain" else HERE / "ablations.jsonl")
+    rows = read_json_lines(
+        ROOT / "notes" / "results.jsonl" if name == "gain" else HERE / "ablations.jsonl"
+    )
     try:
         drawn = command.FIGURES[name]([], Flags(rows))
     except ValueError as error:
         pytest.skip(str(error))
     for file, content in drawn.items():
-        assert (HERE / file).read_bytes() == content, f"draw it again: python -m notes.figures {name}"
+        assert (HERE / file).read_bytes() == content, (
+            f"draw it again: python -m notes.figures {name}"
+        )
 
 
 MODULES = [path.stem for path in HERE.glob("*.py") if not path.stem.startswith("__")]
@@ -337,6 +426,4 @@ def test_the_examples_are_true(name):
 
 @pytest.fixture(scope="module")
 def clip_tiny():
-    from clip_min import load_clip
-
     return load_clip("tiny")

@@ -208,6 +208,21 @@ def test_every_type_of_number_is_read(tmp_path, write, dtype):
     assert ours.dtype == tensor.dtype and torch.equal(ours, tensor)
 
 
+@pytest.mark.filterwarnings("ignore:.*quantiz:UserWarning", "ignore:.*quantiz:DeprecationWarning")
+def test_numbers_of_a_type_that_clip_never_has_are_passed_over(tmp_path):
+    """A file from before 1.6 does not say how long they are, and is refused."""
+    integers = torch.quantize_per_tensor(torch.ones(2), 1.0, 0, torch.quint8)
+    content = {"state_dict": {**STATE, "integers": integers}}
+    assert_is_state(read_tensors(write_plain(content, tmp_path / "new.pt")))
+    path = write_old_plain(content, tmp_path / "old.pt")
+    assert "numbers of a type that is unknown here" in reading_refusal(path)
+    written = write_plain({"x": torch.ones(2)}, tmp_path / "plain.pt")
+    with zipfile.ZipFile(written) as archive, zipfile.ZipFile(tmp_path / "x.pt", "w") as copy:
+        for name in archive.namelist():
+            copy.writestr(name, archive.read(name).replace(b"FloatStorage", b"NovelStorage"))
+    assert "holds no tensors" in reading_refusal(tmp_path / "x.pt")
+
+
 def test_tensors_of_a_gpu_that_is_not_there_are_read(tmp_path):
     path, elsewhere = write_plain({"state_dict": STATE}, tmp_path / "cpu.pt"), tmp_path / "gpu.pt"
     with zipfile.ZipFile(path) as archive, zipfile.ZipFile(elsewhere, "w") as copy:
@@ -444,6 +459,14 @@ def test_modules_that_contain_themselves_are_refused(tmp_path, name):
     assert "its modules contain each other" in reading_refusal(path)
     write_zip(b"\x80\x04}" + text("state_dict") + SELF[:-1] + b"s.", path)
     assert "its modules contain each other" in reading_refusal(path)
+
+
+def test_a_module_of_a_long_name_that_contains_itself_does_not_fill_the_memory(tmp_path):
+    """Names inside names of a million letters: at the hundredth level, a hundred million."""
+    pickled = SELF.replace(text("a"), text("a" * 1_000_000))
+    path, before = write_zip(b"\x80\x04" + pickled, tmp_path / "x.pt"), memory()
+    assert "its modules contain each other" in reading_refusal(path)
+    assert memory() - before < 250  # MB
 
 
 def test_modules_that_double_forty_times_are_refused(tmp_path):

@@ -28,12 +28,24 @@ from tests.reliability.helpers import (  # noqa: F401
     train,
 )
 
-IDENTIFIES = ("method", "dataset", "classes", "trained_on", "trained_classes", "shots", "seed", "split")
+IDENTIFIES = (
+    "method",
+    "dataset",
+    "classes",
+    "trained_on",
+    "trained_classes",
+    "shots",
+    "seed",
+    "split",
+)
 
 
 def evaluations(out):
     """(method, trained on, trained classes, evaluated on, classes) of each row."""
-    return [tuple(r[k] for k in ("method", "trained_on", "trained_classes", "dataset", "classes")) for r in rows(out)]
+    return [
+        tuple(r[k] for k in ("method", "trained_on", "trained_classes", "dataset", "classes"))
+        for r in rows(out)
+    ]
 
 
 # Protocols
@@ -51,60 +63,98 @@ def test_base_to_new_learns_on_half_the_classes_and_evaluates_on_each_half(tmp_p
     assert train(tmp_path, "--method", "coop", "--shots", 1, "--protocol", "base-to-new") == 0
     name = "toy-satellite"
     learned = [("coop", name, "base", name, classes) for classes in ("base", "new")]
-    assert evaluations(tmp_path) == [("zero_shot", None, None, name, c) for c in ("base", "new")] + learned
+    assert (
+        evaluations(tmp_path)
+        == [("zero_shot", None, None, name, c) for c in ("base", "new")] + learned
+    )
     (prompt,) = prompts(tmp_path).values()
     assert prompt["classnames"] == load_dataset(name).classnames[:6]
 
 
-def test_class_incremental_evaluates_the_same_prompt_on_all_classes_together(tmp_path, no_work, monkeypatch):
+def test_class_incremental_evaluates_the_same_prompt_on_all_classes_together(
+    tmp_path, no_work, monkeypatch
+):
     """CoCoOp, Sec. 4.4."""
     assert train(tmp_path, "--method", "coop", "--shots", 1, "--protocol", "base-to-new") == 0
     monkeypatch.setattr(train_script, "train", lambda *_: pytest.fail("it was learned again"))
     assert train(tmp_path, "--method", "coop", "--shots", 1, "--protocol", "class-incremental") == 0
     name = "toy-satellite"
-    assert evaluations(tmp_path)[-2:] == [("zero_shot", None, None, name, "all"), ("coop", name, "base", name, "all")]
+    assert evaluations(tmp_path)[-2:] == [
+        ("zero_shot", None, None, name, "all"),
+        ("coop", name, "base", name, "all"),
+    ]
 
 
 @pytest.mark.parametrize(
     "protocol, names",
     [
         ("cross-dataset", benchmarks.EIGHT),
-        ("domain-generalization", ["toy-objects", *(f"toy-objects-{kind}" for kind in ("v2", "sketch", "a", "r"))]),
+        (
+            "domain-generalization",
+            ["toy-objects", *(f"toy-objects-{kind}" for kind in ("v2", "sketch", "a", "r"))],
+        ),
     ],
 )
 def test_a_prompt_goes_from_the_source_to_all_targets(tmp_path, no_work, protocol, names):
     """CoCoOp, Sec. 4.2; CoOp, Sec. 3.2."""
     assert train(tmp_path, "--method", "coop", "--shots", 1, "--protocol", protocol) == 0
     learned = [("coop", "toy-objects", "all", name, "all") for name in names]
-    assert evaluations(tmp_path) == [("zero_shot", None, None, name, "all") for name in names] + learned
+    assert (
+        evaluations(tmp_path)
+        == [("zero_shot", None, None, name, "all") for name in names] + learned
+    )
 
 
-def test_a_prompt_learned_on_imagenet_is_asked_for_the_shifted_sets_own_classes(tmp_path, monkeypatch, capsys):
+def test_a_prompt_learned_on_imagenet_is_asked_for_the_shifted_sets_own_classes(
+    tmp_path, monkeypatch, capsys
+):
     """CoOp, Sec. 3.2: ImageNet-A and -R are scored among their own classes. What is not on disk
     is left out."""
     names = dict(n01="cat", n02="dog", n03="fish", n04="bird")
     (tmp_path / "imagenet").mkdir()
-    (tmp_path / "imagenet" / "classnames.txt").write_text("".join(f"{k} {v}\n" for k, v in names.items()))
+    (tmp_path / "imagenet" / "classnames.txt").write_text(
+        "".join(f"{k} {v}\n" for k, v in names.items())
+    )
     folders = [f"imagenet/images/{part}/{wnid}" for part in ("train", "val") for wnid in names]
     folders += [f"imagenet-adversarial/imagenet-a/{wnid}" for wnid in ("n02", "n04")]
     for folder in folders:
         (tmp_path / folder).mkdir(parents=True)
         Image.new("RGB", (9, 9), "green").save(tmp_path / folder / "1.png")
     asked = []
-    monkeypatch.setattr(train_script, "evaluate", lambda method, items, *_: asked.append((method, items)) or 50.0)
-    arguments = ("--method", "coop", "--dataset", "imagenet", "--shots", 1, "--epochs", 1, "--data-root", tmp_path)
+    monkeypatch.setattr(
+        train_script, "evaluate", lambda method, items, *_: asked.append((method, items)) or 50.0
+    )
+    arguments = (
+        "--method",
+        "coop",
+        "--dataset",
+        "imagenet",
+        "--shots",
+        1,
+        "--epochs",
+        1,
+        "--data-root",
+        tmp_path,
+    )
     with pytest.warns(UserWarning) as notes:
         assert train(tmp_path / "runs", *arguments, "--protocol", "domain-generalization") == 0
-    assert [name for name in SHIFTED["imagenet"] if any(f"{name} is left out" in str(n.message) for n in notes)] == [
-        "imagenetv2", "imagenet_sketch", "imagenet_r"]  # fmt: skip
+    assert [
+        name
+        for name in SHIFTED["imagenet"]
+        if any(f"{name} is left out" in str(n.message) for n in notes)
+    ] == ["imagenetv2", "imagenet_sketch", "imagenet_r"]
     learned = [("coop", "imagenet", "all", name, "all") for name in ("imagenet", "imagenet_a")]
     assert evaluations(tmp_path / "runs")[2:] == learned
     (_, all_items), (prompt, items) = asked[2:]
-    assert [item.label for item in all_items] == [0, 1, 2, 3] and [item.label for item in items] == [0, 1]
+    assert [item.label for item in all_items] == [0, 1, 2, 3] and [
+        item.label for item in items
+    ] == [0, 1]
     assert prompt.names == ["dog", "bird"]
 
 
-def test_a_benchmark_split_by_our_own_rule_is_marked_in_every_row_and_table(tmp_path, no_work, capsys):
+def test_a_benchmark_split_by_our_own_rule_is_marked_in_every_row_and_table(
+    tmp_path, no_work, capsys
+):
     for name in ("Forest", "River"):
         folder = tmp_path / "eurosat" / "2750" / name
         folder.mkdir(parents=True)
@@ -137,15 +187,29 @@ def test_eval_writes_the_same_row_for_the_same_evaluation(tmp_path):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (["--protocol", "base-to-new", "--classes", "new"], ["--protocol base-to-new", "--classes"]),
-        (["--protocol", "base-to-new", "--method", "linear_probe"], ["linear probe", "other classes"]),
-        (["--protocol", "cross-dataset", "--method", "coop", "--hp", "class_specific=True"], ["other classes"]),
-        (["--protocol", "domain-generalization", "--dataset", "toy-flowers"], ["toy-flowers", "toy-objects"]),
+        (
+            ["--protocol", "base-to-new", "--classes", "new"],
+            ["--protocol base-to-new", "--classes"],
+        ),
+        (
+            ["--protocol", "base-to-new", "--method", "linear_probe"],
+            ["linear probe", "other classes"],
+        ),
+        (
+            ["--protocol", "cross-dataset", "--method", "coop", "--hp", "class_specific=True"],
+            ["other classes"],
+        ),
+        (
+            ["--protocol", "domain-generalization", "--dataset", "toy-flowers"],
+            ["toy-flowers", "toy-objects"],
+        ),
         (["--jobs", "0"], ["--jobs", "at least 1"]),
     ],
     ids=str,
 )
-def test_what_a_protocol_cannot_do_is_refused_before_anything_is_computed(tmp_path, capsys, arguments, words):
+def test_what_a_protocol_cannot_do_is_refused_before_anything_is_computed(
+    tmp_path, capsys, arguments, words
+):
     sentence = refusal(capsys, train(tmp_path / "runs", "--shots", 1, *arguments))
     assert all(word in sentence for word in words), sentence
     assert not (tmp_path / "runs").exists()
@@ -158,7 +222,14 @@ def test_runs_with_long_options_have_folders_of_their_own():
 
 @pytest.mark.parametrize(
     "one, other",
-    [("my/cats", "my-cats"), ("lr=1e+30", "lr=1e-30"), ("a b", "a-b"), ("a_b", "a b"), ("x.", "x"), ("-a", "a")],
+    [
+        ("my/cats", "my-cats"),
+        ("lr=1e+30", "lr=1e-30"),
+        ("a b", "a-b"),
+        ("a_b", "a b"),
+        ("x.", "x"),
+        ("-a", "a"),
+    ],
 )
 def test_different_words_never_share_a_folder(one, other):
     assert runs.folder_name(one) != runs.folder_name(other)
@@ -174,8 +245,23 @@ from prompts.experiments import progress
 progress.SAVE_EVERY = 0  # seconds
 train.run_script(train.main)
 """
-ARGUMENTS = ("--method", "coop", "upt", "--shots", "1", "--seed", "1", "2", "--epochs", "4", "--batch-size", "4")
-ENVIRONMENT = os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1")  # other threads may change the last bits
+ARGUMENTS = (
+    "--method",
+    "coop",
+    "upt",
+    "--shots",
+    "1",
+    "--seed",
+    "1",
+    "2",
+    "--epochs",
+    "4",
+    "--batch-size",
+    "4",
+)
+ENVIRONMENT = os.environ | dict(
+    PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1"
+)  # other threads may change the last bits
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +273,9 @@ def start(tmp_path_factory):
     def start(out, *more, launcher=()):
         command = [sys.executable, *launcher, script, *ARGUMENTS, "--out", out, *more]
         pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        return subprocess.Popen([str(word) for word in command], cwd=ROOT, text=True, env=ENVIRONMENT, **pipes)
+        return subprocess.Popen(
+            [str(word) for word in command], cwd=ROOT, text=True, env=ENVIRONMENT, **pipes
+        )
 
     return start
 
@@ -214,10 +302,15 @@ def whole_and_equal(out, undisturbed):
     expected = {tuple(r[k] for k in (*IDENTIFIES, "accuracy")) for r in rows(undisturbed)}
     assert {tuple(r[k] for k in (*IDENTIFIES, "accuracy")) for r in rows(out)} == expected
     assert same_prompts(out, undisturbed)
-    assert all({file.name for file in path.parent.iterdir()} == {"prompt.pt"} for path in out.rglob("prompt.pt"))
+    assert all(
+        {file.name for file in path.parent.iterdir()} == {"prompt.pt"}
+        for path in out.rglob("prompt.pt")
+    )
 
 
-def test_a_sweep_killed_again_and_again_ends_as_if_nothing_had_happened(start, undisturbed, tmp_path):
+def test_a_sweep_killed_again_and_again_ends_as_if_nothing_had_happened(
+    start, undisturbed, tmp_path
+):
     stream, alive = random.Random(0), []
     for _ in range(3):
         process = start(tmp_path)
@@ -235,8 +328,12 @@ def test_a_sweep_killed_again_and_again_ends_as_if_nothing_had_happened(start, u
 def test_two_sweeps_at_once_share_the_runs_and_do_everything_once(start, undisturbed, tmp_path):
     printed = [finish(process) for process in [start(tmp_path) for _ in range(2)]]
     whole_and_equal(tmp_path, undisturbed)
-    assert sum(text.count("learned parameters") for text in printed) == 4  # each run was learned by one of them
-    assert printed[0].splitlines()[-4:] == printed[1].splitlines()[-4:]  # and both end with the same summary
+    assert (
+        sum(text.count("learned parameters") for text in printed) == 4
+    )  # each run was learned by one of them
+    assert (
+        printed[0].splitlines()[-4:] == printed[1].splitlines()[-4:]
+    )  # and both end with the same summary
 
 
 def test_jobs_share_the_runs_out(start, undisturbed, tmp_path):
@@ -253,7 +350,9 @@ def test_two_processes_of_torchrun_compute_the_losses_of_one(start, undisturbed,
     found, expected = prompts(tmp_path), prompts(undisturbed)
     assert found.keys() == expected.keys()
     for path, one in expected.items():
-        epochs = 2 if one["method"] == "upt" else 4  # later, UPT's steps have magnified the rounding
+        epochs = (
+            2 if one["method"] == "upt" else 4
+        )  # later, UPT's steps have magnified the rounding
         pairs = list(zip(one["losses"], found[path]["losses"], strict=True))
         assert len(pairs) == 4 and max(abs(a - b) for a, b in pairs[:epochs]) < 1e-5
         for name, tensor in one["learned"].items():
@@ -271,27 +370,50 @@ def test_torchrun_counts_no_picture_twice_if_there_are_fewer_than_a_batch(tmp_pa
     for name in ("a", "b", "c", "d", "e"):
         for part in ("train", "test"):
             (folder / part / name).mkdir(parents=True)
-            Image.new("RGB", (40, 40), ("abcde".index(name) * 50, 0, 90)).save(folder / part / name / "1.png")
+            Image.new("RGB", (40, 40), ("abcde".index(name) * 50, 0, 90)).save(
+                folder / part / name / "1.png"
+            )
     found = {}
     for processes, launcher in ((1, ()), (2, TORCHRUN)):
         out = tmp_path / str(processes)
-        command = [sys.executable, *launcher, script, "--method", "coop", "--shots", "1", "--epochs", "3"]
+        command = [
+            sys.executable,
+            *launcher,
+            script,
+            "--method",
+            "coop",
+            "--shots",
+            "1",
+            "--epochs",
+            "3",
+        ]
         command += ["--dataset", folder, "--out", out]
         done = subprocess.run(
-            [str(word) for word in command], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True
+            [str(word) for word in command],
+            cwd=ROOT,
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stderr
         (prompt,) = prompts(out).values()
-        found[processes] = (prompt["losses"], [line for line in done.stdout.splitlines() if line.startswith("  epoch")])
+        found[processes] = (
+            prompt["losses"],
+            [line for line in done.stdout.splitlines() if line.startswith("  epoch")],
+        )
     one, two = found[1], found[2]
     assert max(abs(a - b) for a, b in zip(one[0], two[0], strict=True)) < 1e-5
-    accuracies = [[line.split("accuracy")[1].split("%")[0] for line in lines] for _, lines in (one, two)]
+    accuracies = [
+        [line.split("accuracy")[1].split("%")[0] for line in lines] for _, lines in (one, two)
+    ]
     assert accuracies[0] == accuracies[1] and len(accuracies[0]) == 3
 
 
 def test_fewer_pictures_than_processes_are_refused(monkeypatch):
     monkeypatch.setattr(batches, "PROCESSES", 3)
-    with pytest.raises(ValueError, match="2 training pictures cannot be shared out over 3 processes"):
+    with pytest.raises(
+        ValueError, match="2 training pictures cannot be shared out over 3 processes"
+    ):
         batches.training_batches(None, [1, 2], None, 1)
 
 

@@ -1,4 +1,6 @@
-"""What README.md and notes/README.md print beside their first commands is what these commands print."""
+"""What README.md and notes/README.md print beside their first commands is what these commands
+print.
+"""
 
 import json
 import re
@@ -18,14 +20,18 @@ BAND = 3  # points: another machine rounds otherwise, and training magnifies it
 
 
 def run(*command):
-    done = subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def summary(text):
     """The lines "  upt   77.50 %  (+16.81)" of a text → [("upt", 77.5)]."""
-    found = re.findall(r"^ +(zero-shot|coop|upt) +(\d+\.\d+) %(?: +\([+-]\d+\.\d+\))?$", text, re.MULTILINE)
+    found = re.findall(
+        r"^ +(zero-shot|coop|upt) +(\d+\.\d+) %(?: +\([+-]\d+\.\d+\))?$", text, re.MULTILINE
+    )
     return [(name, float(accuracy)) for name, accuracy in found]
 
 
@@ -36,21 +42,30 @@ def measured(tmp_path_factory):
     return dict(summary(run("train.py", "--method", "coop", "upt", "--jobs", 2, "--out", out)))
 
 
-@pytest.mark.parametrize("text, shown", [(README, 2), (EVENING, 4)], ids=["README.md", "notes/README.md"])
+@pytest.mark.parametrize(
+    "text, shown", [(README, 2), (EVENING, 4)], ids=["README.md", "notes/README.md"]
+)
 def test_the_first_commands_print_what_stands_beside_them(measured, text, shown):
     beside = summary(text)
     assert len(beside) == shown
     for name, accuracy in beside:
-        assert accuracy == pytest.approx(measured[name], abs=0.2 if name == "zero-shot" else BAND), name
+        assert accuracy == pytest.approx(
+            measured[name], abs=0.2 if name == "zero-shot" else BAND
+        ), name
 
 
 def test_the_first_predictions_are_those_in_the_notes(tmp_path):
-    command = re.search(r"^ +python eval.py --images (.*) --classnames \"(.*)\"$", EVENING, re.MULTILINE)
+    command = re.search(
+        r"^ +python eval.py --images (.*) --classnames \"(.*)\"$", EVENING, re.MULTILINE
+    )
     pictures, classnames = command[1].split(), command[2]
-    printed = run("eval.py", "--images", *pictures, "--classnames", classnames, "--json", "--out", tmp_path)
+    printed = run(
+        "eval.py", "--images", *pictures, "--classnames", classnames, "--json", "--out", tmp_path
+    )
     first = json.loads(printed.splitlines()[0])
     beside = re.findall(r"^ +(\d+\.\d) %  (\w+)$", EVENING, re.MULTILINE)
-    assert [name for _, name in beside] == [prediction["class"] for prediction in first["predictions"]]
+    classes = [prediction["class"] for prediction in first["predictions"]]
+    assert [name for _, name in beside] == classes
     for (percent, _), prediction in zip(beside, first["predictions"], strict=True):
         assert float(percent) == pytest.approx(100 * prediction["probability"], abs=1)
 
@@ -62,5 +77,7 @@ def test_the_table_of_the_third_day_is_what_the_committed_rows_give():
     rows = [row for row in rows if row["method"] in ("zero_shot", "coop", "cocoop")]
     printed = tables.as_text(*tables.table(rows, "base-to-new")).splitlines()
     week = (ROOT / "notes" / "README.md").read_text(encoding="utf-8").split("## One week")[1]
-    beside = re.search(r"^ +dataset .*\n(?: +toy-flowers .*\n)+", week, re.MULTILINE)[0].splitlines()
-    assert [line.split() for line in beside] == [line.split() for line in printed] and len(beside) == 4
+    found = re.search(r"^ +dataset .*\n(?: +toy-flowers .*\n)+", week, re.MULTILINE)
+    beside = found[0].splitlines()
+    assert len(beside) == 4
+    assert [line.split() for line in beside] == [line.split() for line in printed]

@@ -18,23 +18,39 @@ from PIL import Image
 import clip_min
 import eval as eval_script
 import train as train_script
-from clip_min.weights.checkpoint import TINY
 from clip_min.data import load_dataset
 from clip_min.files import save_tensors
 from clip_min.model import VisionTransformer
-from clip_min.world import benchmarks
+from clip_min.weights.checkpoint import TINY
 from prompts import FILES, METHODS
+from prompts.coop import CoOp
 from prompts.experiments import flags as command_line
 from prompts.experiments import plan, runs, store
 from prompts.experiments import progress as progress_file
-from prompts.coop import CoOp
-from tests.reliability.helpers import ROOT, call, few_pictures, prompts, refusal, rows, same_prompts, train  # noqa: F401
+from tests.reliability.helpers import (
+    ROOT,
+    call,
+    prompts,
+    refusal,
+    rows,
+    same_prompts,
+    train,
+)  # noqa: F401
 from train import learning_rate
 
 GOLDEN = json.loads((ROOT / "tests" / "golden" / "protocol.json").read_text())
 CLASSES = len(load_dataset("toy-satellite").classnames)
 SHORT = ("--method", "upt", "--shots", 1, "--epochs", 2)
-EPOCHS_OF_THREE_STEPS = ("--method", "upt", "--shots", 1, "--epochs", 4, "--batch-size", CLASSES // 3)
+EPOCHS_OF_THREE_STEPS = (
+    "--method",
+    "upt",
+    "--shots",
+    1,
+    "--epochs",
+    4,
+    "--batch-size",
+    CLASSES // 3,
+)
 
 
 @pytest.fixture(scope="module")
@@ -73,27 +89,43 @@ def test_the_learning_rate_is_the_published_codes(case):
     """CoOp, Sec. 3.1: cosine annealing after a first epoch at 1e-5 (figures of Dassl's
     scheduler)."""
     expected = GOLDEN["schedule"][case]
-    rates = [learning_rate(GOLDEN["schedule"]["lr"], epoch, len(expected)) for epoch in range(len(expected))]
+    rates = [
+        learning_rate(GOLDEN["schedule"]["lr"], epoch, len(expected))
+        for epoch in range(len(expected))
+    ]
     assert len(expected) == int(case.removeprefix("epochs_"))
     assert max(abs(ours - theirs) for ours, theirs in zip(rates, expected)) < 1e-9
 
 
-def test_every_epoch_steps_at_its_learning_rate_with_momentum_and_weight_decay(monkeypatch, tmp_path):
+def test_every_epoch_steps_at_its_learning_rate_with_momentum_and_weight_decay(
+    monkeypatch, tmp_path
+):
     """CoOp, Sec. 3.1, and the published configuration: SGD, momentum 0.9, weight decay 5e-4."""
     steps = []
 
     class Spy(torch.optim.SGD):
         def step(self):
-            steps.append(tuple(self.param_groups[0][key] for key in ("lr", "momentum", "weight_decay", "nesterov")))
+            steps.append(
+                tuple(
+                    self.param_groups[0][key]
+                    for key in ("lr", "momentum", "weight_decay", "nesterov")
+                )
+            )
             return super().step()
 
     monkeypatch.setattr(torch.optim, "SGD", Spy)
     assert train(tmp_path, *EPOCHS_OF_THREE_STEPS, "--lr", 0.01) == 0
-    assert steps == [(learning_rate(0.01, epoch, 4), 0.9, 5e-4, False) for epoch in range(4) for _ in range(3)]
+    assert steps == [
+        (learning_rate(0.01, epoch, 4), 0.9, 5e-4, False) for epoch in range(4) for _ in range(3)
+    ]
 
 
-@pytest.mark.parametrize("batch_size, steps", [(CLASSES - 1, 1), (CLASSES // 2, 2), (CLASSES, 1), (CLASSES + 1, 1)])
-def test_a_batch_that_is_not_full_is_dropped_unless_it_is_the_only_one(monkeypatch, tmp_path, batch_size, steps):
+@pytest.mark.parametrize(
+    "batch_size, steps", [(CLASSES - 1, 1), (CLASSES // 2, 2), (CLASSES, 1), (CLASSES + 1, 1)]
+)
+def test_a_batch_that_is_not_full_is_dropped_unless_it_is_the_only_one(
+    monkeypatch, tmp_path, batch_size, steps
+):
     sizes, cross_entropy = [], train_script.F.cross_entropy
 
     def count(logits, labels):
@@ -117,7 +149,17 @@ def test_a_method_trains_with_the_recipe_in_its_file_unless_a_flag_says_otherwis
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_learns_records_and_is_rebuilt_from_its_prompt_file(name, tmp_path):
-    assert train(tmp_path, "--method", name, "--shots", 2, *(("--epochs", 2) if name != "linear_probe" else ())) == 0
+    assert (
+        train(
+            tmp_path,
+            "--method",
+            name,
+            "--shots",
+            2,
+            *(("--epochs", 2) if name != "linear_probe" else ()),
+        )
+        == 0
+    )
     row = rows(tmp_path)[-1]
     assert row["method"] == name and (name == "zero_shot") == (prompts(tmp_path) == {})
     for path in tmp_path.rglob("prompt.pt"):
@@ -126,30 +168,56 @@ def test_every_method_learns_records_and_is_rebuilt_from_its_prompt_file(name, t
         assert again["accuracy"] == row["accuracy"] and again["method"] == name
 
 
-def test_class_specific_contexts_are_refused_on_other_classes_even_if_there_are_as_many(tmp_path, capsys):
-    arguments = ("--method", "coop", "--hp", "class_specific=True", "--shots", 1, "--epochs", 1, "--classes", "base")
+def test_class_specific_contexts_are_refused_on_other_classes_even_if_there_are_as_many(
+    tmp_path, capsys
+):
+    arguments = (
+        "--method",
+        "coop",
+        "--hp",
+        "class_specific=True",
+        "--shots",
+        1,
+        "--epochs",
+        1,
+        "--classes",
+        "base",
+    )
     assert train(tmp_path, *arguments) == 0
     (path,) = tmp_path.rglob("prompt.pt")
     assert call(eval_script, path, "--classes", "base", "--out", tmp_path) == 0
-    assert "other classes" in refusal(capsys, call(eval_script, path, "--classes", "new", "--out", tmp_path))
+    assert "other classes" in refusal(
+        capsys, call(eval_script, path, "--classes", "new", "--out", tmp_path)
+    )
 
 
 def test_a_recipe_can_be_chosen_on_the_validation_pictures(tmp_path, monkeypatch, capsys):
     evaluated = []
-    monkeypatch.setattr(train_script, "evaluate", lambda method, items, *_: evaluated.append(items) or 50.0)
+    monkeypatch.setattr(
+        train_script, "evaluate", lambda method, items, *_: evaluated.append(items) or 50.0
+    )
     assert train(tmp_path, *SHORT, "--split", "val") == 0
-    assert evaluated == [load_dataset("toy-satellite").val] * 2 and "val accuracy" in capsys.readouterr().out
+    assert (
+        evaluated == [load_dataset("toy-satellite").val] * 2
+        and "val accuracy" in capsys.readouterr().out
+    )
     assert train(tmp_path, *SHORT) == 0  # the same prompt, on other pictures
-    assert [row["split"] for row in rows(tmp_path)] == ["val", "val", "test", "test"] and len(prompts(tmp_path)) == 1
+    assert [row["split"] for row in rows(tmp_path)] == ["val", "val", "test", "test"] and len(
+        prompts(tmp_path)
+    ) == 1
 
 
 # Frozen image features
 
 
-def test_a_frozen_image_towers_features_are_computed_once_for_all_methods_and_seeds(tmp_path, monkeypatch):
+def test_a_frozen_image_towers_features_are_computed_once_for_all_methods_and_seeds(
+    tmp_path, monkeypatch
+):
     arguments = ("--shots", 1, "--epochs", 2, "--views", 2, "--features-dir", tmp_path / "features")
     assert train(tmp_path / "one", "--method", "coop", *arguments) == 0
-    monkeypatch.setattr(VisionTransformer, "forward", lambda *_: pytest.fail("an image was encoded again"))
+    monkeypatch.setattr(
+        VisionTransformer, "forward", lambda *_: pytest.fail("an image was encoded again")
+    )
     assert train(tmp_path / "two", "--method", "coop", "cocoop", *arguments, "--seed", 1) == 0
 
 
@@ -165,8 +233,23 @@ def test_views_are_cycled_through_and_0_makes_a_fresh_one_in_every_epoch(tmp_pat
     monkeypatch.setattr(CoOp, "classify", spy)
     for views, different in ((2, 2), (3, 3), (16, 4), (0, 4)):
         seen.clear()
-        assert train(tmp_path / str(views), "--method", "coop", "--shots", 1, "--epochs", 4, "--views", views) == 0
-        sums = {round(x.double().sort(dim=0).values.norm().item(), 4) for x in seen}  # whatever their order
+        assert (
+            train(
+                tmp_path / str(views),
+                "--method",
+                "coop",
+                "--shots",
+                1,
+                "--epochs",
+                4,
+                "--views",
+                views,
+            )
+            == 0
+        )
+        sums = {
+            round(x.double().sort(dim=0).values.norm().item(), 4) for x in seen
+        }  # whatever their order
         assert (len(seen), len(sums)) == (4, different)
         assert rows(tmp_path / str(views))[-1].get("views", 0) == views
 
@@ -174,7 +257,12 @@ def test_views_are_cycled_through_and_0_makes_a_fresh_one_in_every_epoch(tmp_pat
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_lower_precision_learns_without_nan_and_is_another_run(tmp_path, precision):
     for method in ("coop", "upt"):
-        assert train(tmp_path, "--method", method, "--shots", 1, "--epochs", 3, "--precision", precision) == 0
+        assert (
+            train(
+                tmp_path, "--method", method, "--shots", 1, "--epochs", 3, "--precision", precision
+            )
+            == 0
+        )
     assert all(row["precision"] == precision for row in rows(tmp_path))
     for path, prompt in prompts(tmp_path).items():
         assert precision in path and all(x.isfinite().all() for x in prompt["learned"].values())
@@ -195,7 +283,15 @@ def test_the_number_of_epochs_goes_with_the_number_of_shots():
 def test_a_run_leaves_a_row_with_all_that_identifies_and_measures_it(tmp_path, capsys):
     assert train(tmp_path, *SHORT) == 0
     zero_shot, row = rows(tmp_path)
-    expected = dict(method="upt", model="tiny", dataset="toy-satellite", classes="all", shots=1, seed=1, epochs=2)
+    expected = dict(
+        method="upt",
+        model="tiny",
+        dataset="toy-satellite",
+        classes="all",
+        shots=1,
+        seed=1,
+        epochs=2,
+    )
     expected["options"] = FILES["upt"].TINY.options
     assert {key: row[key] for key in expected} == expected
     assert 0 <= row["accuracy"] <= 100 and row["seconds"] >= 0 and len(row["sha256"]) == 64
@@ -206,10 +302,19 @@ def test_a_run_leaves_a_row_with_all_that_identifies_and_measures_it(tmp_path, c
     assert {key: prompt[key] for key in expected} == expected
     assert prompt["classnames"] == load_dataset("toy-satellite").classnames
     # Zero-shot CLIP stands beside it, in a row of its own.
-    assert (row["trained_on"], row["trained_classes"], row["loss"]) == ("toy-satellite", "all", prompt["losses"][-1])
+    assert (row["trained_on"], row["trained_classes"], row["loss"]) == (
+        "toy-satellite",
+        "all",
+        prompt["losses"][-1],
+    )
     del expected["epochs"]
-    expected |= dict(method="zero_shot", options={}, shots=0, seed=0, trained_on=None, trainable_parameters=0)
-    assert {key: zero_shot[key] for key in expected} == expected and zero_shot.keys() >= {"command", "version"}
+    expected |= dict(
+        method="zero_shot", options={}, shots=0, seed=0, trained_on=None, trainable_parameters=0
+    )
+    assert {key: zero_shot[key] for key in expected} == expected and zero_shot.keys() >= {
+        "command",
+        "version",
+    }
     printed = capsys.readouterr().out
     assert f"{row['accuracy']:6.2f} %" in printed and f"{zero_shot['accuracy']:6.2f} %" in printed
 
@@ -218,13 +323,31 @@ def test_several_values_to_a_flag_run_their_product(tmp_path, monkeypatch, capsy
     monkeypatch.setattr(train_script, "train", lambda *_: [])
     monkeypatch.setattr(train_script, "evaluate", lambda *_: 50.0)
     datasets, upt = ["toy-satellite", "toy-textures"], []
-    arguments = ("--method", "zero_shot", "upt", "--shots", 1, 2, "--seed", 1, 2, "--epochs", 1, "--dataset", *datasets)
+    arguments = (
+        "--method",
+        "zero_shot",
+        "upt",
+        "--shots",
+        1,
+        2,
+        "--seed",
+        1,
+        2,
+        "--epochs",
+        1,
+        "--dataset",
+        *datasets,
+    )
     assert train(tmp_path, *arguments) == 0
     for row in rows(tmp_path):
         if row["method"] == "upt":
             upt.append((row["dataset"], row["shots"], row["seed"]))
-    assert sorted(upt) == sorted((d, shots, seed) for d in datasets for shots in (1, 2) for seed in (1, 2))
-    assert sorted(row["dataset"] for row in rows(tmp_path) if row["method"] == "zero_shot") == sorted(datasets)
+    assert sorted(upt) == sorted(
+        (d, shots, seed) for d in datasets for shots in (1, 2) for seed in (1, 2)
+    )
+    assert sorted(
+        row["dataset"] for row in rows(tmp_path) if row["method"] == "zero_shot"
+    ) == sorted(datasets)
     assert len(prompts(tmp_path)) == 8 and capsys.readouterr().out.count("over 2 seeds") == 4
 
 
@@ -247,7 +370,9 @@ def test_a_run_killed_in_the_middle_carries_on_to_the_same_prompt(tmp_path, monk
     capsys.readouterr()
     assert train(broken, *EPOCHS_OF_THREE_STEPS) == 0
     assert "goes on from epoch 2" in capsys.readouterr().out
-    assert same_prompts(whole, broken) and rows(whole)[-1]["accuracy"] == rows(broken)[-1]["accuracy"]
+    assert (
+        same_prompts(whole, broken) and rows(whole)[-1]["accuracy"] == rows(broken)[-1]["accuracy"]
+    )
     assert list(broken.rglob("progress.pt")) == []
 
 
@@ -333,7 +458,11 @@ def test_a_last_line_of_the_results_that_was_cut_short_is_survived(finished, mon
     path.write_bytes(whole + b'{"method": "upt", "opti')
     assert train(finished, *SHORT, "--seed", 2) == 0
     lines = path.read_bytes().splitlines()
-    assert path.read_bytes().startswith(whole) and len(lines) == 4 and json.loads(lines[-1])["seed"] == 2
+    assert (
+        path.read_bytes().startswith(whole)
+        and len(lines) == 4
+        and json.loads(lines[-1])["seed"] == 2
+    )
     no_training(monkeypatch)
     assert train(finished, *SHORT, "--seed", 1, 2) == 0
 
@@ -352,7 +481,9 @@ def test_an_evaluation_elsewhere_is_never_taken_for_a_training_run(finished, mon
 
 
 def test_the_options_of_a_method_are_read_as_numbers_or_words():
-    read = command_line.hyperparameters(["n_ctx=8", "dropout=0.1", "depth=deep", "x=-1", "y=a=b", "z="])
+    read = command_line.hyperparameters(
+        ["n_ctx=8", "dropout=0.1", "depth=deep", "x=-1", "y=a=b", "z="]
+    )
     assert read == dict(n_ctx=8, dropout=0.1, depth="deep", x=-1, y="a=b", z="")
 
 
@@ -387,13 +518,18 @@ def test_the_examples_in_the_docstrings_are_true():
         (["--views", -1], ["--views", "at least 0", "not -1"]),
         (["--seed", -1], ["--seed", "at least 0", "not -1"]),
         (["--seed", 2**64], ["--seed", "less than 2**63"]),
-        (["--method", "coop", "--hp", "n_ctx=16", "ctx_init=a"], ["n_ctx=16", "ctx_init='a'", "1 tokens"]),
+        (
+            ["--method", "coop", "--hp", "n_ctx=16", "ctx_init=a"],
+            ["n_ctx=16", "ctx_init='a'", "1 tokens"],
+        ),
         (["--method", "shared", "--hp", "design=mlp"], ["shared", "design"]),
         (["--method", "linear_probe", "--hp", "C=-1"], ["C must be", "-1"]),
     ],
     ids=str,
 )
-def test_bad_input_ends_in_one_clear_sentence_and_nothing_is_written(tmp_path, capsys, arguments, words):
+def test_bad_input_ends_in_one_clear_sentence_and_nothing_is_written(
+    tmp_path, capsys, arguments, words
+):
     sentence = refusal(capsys, train(tmp_path / "runs", "--shots", 1, *arguments))
     assert all(word in sentence for word in words), sentence
     assert not (tmp_path / "runs").exists()
@@ -408,7 +544,9 @@ def test_a_gpu_that_is_not_there_is_reported_in_one_sentence(tmp_path, capsys):
 @pytest.mark.parametrize("kind", ["truncated", "text"])
 def test_a_file_that_is_no_checkpoint_is_refused_by_name(tmp_path, capsys, kind):
     path = tmp_path / "weights.pt"
-    path.write_bytes(TINY.read_bytes()[:100_000] if kind == "truncated" else b"These are no weights.\n")
+    path.write_bytes(
+        TINY.read_bytes()[:100_000] if kind == "truncated" else b"These are no weights.\n"
+    )
     sentence = refusal(capsys, train(tmp_path / "runs", "--model", path))
     assert str(path) in sentence and not (tmp_path / "runs").exists()
 
@@ -423,13 +561,18 @@ def diverge_at(monkeypatch, step):
     monkeypatch.setattr(train_script.F, "cross_entropy", diverge)
 
 
-def test_a_run_that_diverges_is_recorded_as_failed_and_the_sweep_goes_on(tmp_path, monkeypatch, capsys):
+def test_a_run_that_diverges_is_recorded_as_failed_and_the_sweep_goes_on(
+    tmp_path, monkeypatch, capsys
+):
     arguments = ("--shots", 1, "--epochs", 3, "--seed", 1, 2)
     with monkeypatch.context() as patch:
         diverge_at(patch, 2)
         assert train(tmp_path, *arguments) == 1
     printed = capsys.readouterr()
-    assert "failed: loss nan in epoch 3: lower --lr" in printed.err and "1 of 3 runs failed" in printed.out
+    assert (
+        "failed: loss nan in epoch 3: lower --lr" in printed.err
+        and "1 of 3 runs failed" in printed.out
+    )
     zero_shot, failed, good = rows(tmp_path)
     assert "accuracy" not in failed and "loss nan" in failed["failed"] and failed["seed"] == 1
     assert good["seed"] == 2 and len(prompts(tmp_path)) == 1
@@ -438,7 +581,9 @@ def test_a_run_that_diverges_is_recorded_as_failed_and_the_sweep_goes_on(tmp_pat
     assert "failed before" in capsys.readouterr().out and len(rows(tmp_path)) == 3
 
 
-def test_a_prompt_that_breaks_in_the_very_last_step_is_not_kept_as_a_result(tmp_path, monkeypatch, capsys):
+def test_a_prompt_that_breaks_in_the_very_last_step_is_not_kept_as_a_result(
+    tmp_path, monkeypatch, capsys
+):
     step, calls = torch.optim.SGD.step, []
 
     def break_the_third(self, *arguments):
@@ -459,7 +604,9 @@ def test_a_class_with_fewer_pictures_than_shots_gives_all_it_has_with_a_warning(
     assert f"{3 * CLASSES} pictures" in capsys.readouterr().out and rows(tmp_path)[-1]["shots"] == 4
 
 
-def test_a_disk_that_fills_up_leaves_the_old_prompt_and_no_part_of_the_new_one(finished, monkeypatch, capsys):
+def test_a_disk_that_fills_up_leaves_the_old_prompt_and_no_part_of_the_new_one(
+    finished, monkeypatch, capsys
+):
     (path,) = finished.rglob("prompt.pt")
     old = path.read_bytes()
     another = FILES["upt"].TINY.with_changes(max_norm=0.001)  # so that it is learned again
@@ -473,7 +620,10 @@ def test_a_disk_that_fills_up_leaves_the_old_prompt_and_no_part_of_the_new_one(f
     monkeypatch.setattr(Path, "write_bytes", write_half)
     assert os.strerror(errno.ENOSPC) in refusal(capsys, train(finished, *SHORT))
     assert path.read_bytes() == old and list(path.parent.iterdir()) == [path]
-    assert [row["method"] for row in rows(finished)] == ["zero_shot", "upt"]  # no result without its prompt
+    assert [row["method"] for row in rows(finished)] == [
+        "zero_shot",
+        "upt",
+    ]  # no result without its prompt
 
 
 def test_ctrl_c_keeps_the_runs_that_are_finished(tmp_path, monkeypatch, capsys):
@@ -491,7 +641,9 @@ def test_the_command_itself_ends_in_a_sentence_and_status_2(tmp_path):
     command = [sys.executable, "train.py", "--method", "utp", "--out", tmp_path / "runs"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: There is no method 'utp'.") and done.stderr.count("\n") == 1
+    assert (
+        done.stderr.startswith("error: There is no method 'utp'.") and done.stderr.count("\n") == 1
+    )
     assert not (tmp_path / "runs").exists()
 
 
@@ -499,12 +651,14 @@ def test_the_command_itself_ends_in_a_sentence_and_status_2(tmp_path):
 def test_a_real_ctrl_c_ends_in_a_sentence_and_status_130(tmp_path):
     code = (
         "import signal, train; from clip_min.world import benchmarks\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have switched it off\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "benchmarks.PICTURES = {'train': 1, 'val': 1, 'test': 1}\n"
         "train.run_script(train.main)"
     )
     command = [sys.executable, "-c", code, "--shots", "1", "--epochs", "100000", "--out", tmp_path]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         while "epoch" not in process.stdout.readline():  # the first epoch is done
             assert process.poll() is None, process.stderr.read()
         process.send_signal(signal.SIGINT)
@@ -579,8 +733,12 @@ def draw_folder(folder, colours):
                 Image.new("RGB", (9, 9), (40 * i, 0, 0)).save(folder / part / name / f"{i}.png")
 
 
-@pytest.mark.parametrize("part, why", [("train", "the training pictures"), ("test", "the evaluated pictures")])
-def test_new_pictures_in_a_folder_make_a_new_run_and_a_new_zero_shot_row(tmp_path, capsys, part, why):
+@pytest.mark.parametrize(
+    "part, why", [("train", "the training pictures"), ("test", "the evaluated pictures")]
+)
+def test_new_pictures_in_a_folder_make_a_new_run_and_a_new_zero_shot_row(
+    tmp_path, capsys, part, why
+):
     folder, out = tmp_path / "mine", tmp_path / "runs"
     draw_folder(folder, range(3))
     arguments = ("--method", "coop", "--shots", 1, "--epochs", 1, "--dataset", f"{folder}/")
@@ -589,7 +747,9 @@ def test_new_pictures_in_a_folder_make_a_new_run_and_a_new_zero_shot_row(tmp_pat
     assert train(out, *arguments) == 0
     assert f"again because {why} changed" in capsys.readouterr().out
     methods = [row["method"] for row in rows(out)]
-    assert methods == ["zero_shot", "coop"] + (["coop"] if part == "train" else ["zero_shot", "coop"])
+    assert methods == ["zero_shot", "coop"] + (
+        ["coop"] if part == "train" else ["zero_shot", "coop"]
+    )
 
 
 def test_a_method_is_built_once_in_a_run(tmp_path, monkeypatch):

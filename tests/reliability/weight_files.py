@@ -93,7 +93,7 @@ def write_torchscript(weights, path):
 
 def write_safetensors(tensors, path):
     types = {dtype: name for name, dtype in SAFETENSORS_DTYPES.items()}
-    header, data = {"__metadata__": {"format": "pt"}}, b""
+    header, data = {"__metadata__": {"format": "pt"}}, bytearray()
     for name, x in tensors.items():
         raw = x.contiguous().view(-1).view(torch.uint8).numpy().tobytes()
         offsets = [len(data), len(data) + len(raw)]
