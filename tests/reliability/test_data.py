@@ -519,13 +519,13 @@ def test_the_digest_of_a_miniature_set_changes_with_the_code_that_draws_it(monke
     assert len({dataset.digest("test"), load_dataset("toy-flowers").digest("test")}) == 2
 
 
-def test_a_list_as_long_as_imagenets_has_its_digest_in_a_few_seconds():
-    items = [Item(f"/data/imagenet/images/{i % 1000}/{i}.JPEG", i % 1000) for i in range(1_281_167)]
+def test_a_long_list_has_its_digest_in_little_time():
+    items = [Item(f"/data/imagenet/images/{i % 1000}/{i}.JPEG", i % 1000) for i in range(128_000)]
     names = [f"class {i}" for i in range(1000)]
     dataset = Dataset("imagenet", names, ["a {}."], items, [], items, folder="/data/imagenet")
-    start = time.monotonic()
-    dataset.digest("test")
-    assert time.monotonic() - start < 20  # seconds; 0.8 when nothing else runs
+    start = time.process_time()
+    dataset.digest("test")  # a tenth of ImageNet's training list
+    assert time.process_time() - start < 2  # seconds; 0.1 measured
 
 
 # --- pictures

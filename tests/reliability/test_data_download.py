@@ -4,6 +4,7 @@ import errno
 import hashlib
 import io
 import json
+import os
 import shutil
 import tarfile
 import threading
@@ -404,6 +405,7 @@ def test_an_archive_in_an_archive_is_unpacked_and_checked(server, tmp_path, caps
     monkeypatch.setitem(
         SOURCES, "caltech101", source._replace(lists=(), archive=outer, wrapped=wrong)
     )
+    assert sorted(os.listdir(folder)) == ["caltech-101.zip"]
     assert not data_download.get("caltech101", folder)
     assert "holds another archive than expected" in capsys.readouterr().out
     assert not (tmp_path / "caltech-101").exists()
