@@ -25,7 +25,7 @@ from prompts import METHODS
 from prompts.coop import CoOp
 from prompts.experiments import store
 from prompts.experiments.variance import inter_class_variance, intra_class_variance
-from tests.reliability.helpers import ROOT, call, few_pictures, refusal, rows  # noqa: F401 (a fixture that runs by itself)
+from tests.reliability.helpers import ROOT, call, few_pictures, refusal, rows  # noqa: F401
 
 
 @pytest.fixture(scope="module")
