@@ -27,7 +27,6 @@ FILES = sorted(
 NOT_YET = {  # names without a docstring: the owners of these files take them out
     "clip_min/data/unpack.py": ["BoundedGzip.read"],
     "clip_min/model.py": ["QuickGELU.forward"],
-    "notes/speed.py": ["TextbookBlock.forward", "MatrixProducts.gflop", "main"],
     "prompts/experiments/plots.py": ["Style.stroke"],
 }
 

@@ -29,11 +29,11 @@ NOT_YET = {
         tests/reliability/test_pretrain.py tests/reliability/test_world.py
         """.split(),
     "fmt: skip": """
-        notes/speed.py tests/equations/test_linear_probe.py
+        tests/equations/test_linear_probe.py
         """.split(),
     "many arguments": """
         clip_min/preprocess.py clip_min/world/pretrain.py clip_min/world/satellite.py
-        clip_min/world/scenes.py clip_min/world/textures.py notes/speed.py
+        clip_min/world/scenes.py clip_min/world/textures.py
         """.split(),
     "rooms": """
         clip_min/prompt_tree.py clip_min/options.py prompts/cocoop.py prompts/coop.py
