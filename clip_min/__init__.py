@@ -11,8 +11,7 @@
     layouts.py      how a data set lies on disk: split files, class folders, folders of one's own
     survey.py       which benchmarks a disk holds, and whether they are whole: `python -m clip_min.data DATA`
     features.py     frozen image features, computed once and kept on disk
-    world/          the miniature world: its drawings, captions, benchmarks, and the tiny CLIP's weights
-    pretrain.py     contrastive pre-training of the tiny CLIP
+    world/          the miniature world: its drawings, captions, benchmarks; the tiny CLIP, and its pre-training
 
     >>> from clip_min import load_clip
     >>> clip = load_clip("ViT-B/16")  # doctest: +SKIP

@@ -98,7 +98,7 @@ def locate(name_or_path: str | Path) -> tuple[Path, str]:
     if name == "tiny":
         path = TINY
         if not path.is_file():
-            raise ValueError(f"{path} is missing: train it with python -m clip_min.pretrain.")
+            raise ValueError(f"{path} is missing: train it with python -m clip_min.world.pretrain.")
     if path.is_dir():
         files = [path / file for file in FOLDER_FILES if (path / file).is_file()]
         if not files:

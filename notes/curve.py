@@ -1,6 +1,6 @@
 """Draws the pre-training curve: `python notes/curve.py notes/pretraining.jsonl notes/pretraining.svg`.
 
-The log holds one JSON line per hundred steps, as `python -m clip_min.pretrain` writes it; the second
+The log holds one JSON line per hundred steps, as `python -m clip_min.world.pretrain` writes it; the second
 run's lines follow the first's. Loss is in nats, counted from guessing (0 = chance).
 """
 

@@ -36,7 +36,7 @@ from clip_min import load_clip
 from clip_min.allocator import keep_freed_memory
 from clip_min.files import append_line, read_json_lines
 from clip_min.model import CLIP, VisionTransformer
-from clip_min.pretrain import initialise
+from clip_min.world.pretrain import initialise
 from prompts.cocoop import CoCoOp
 from prompts.coop import CoOp
 from prompts.upt import UPT

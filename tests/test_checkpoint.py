@@ -447,7 +447,7 @@ def test_an_unknown_name_brings_the_nearest_names_and_the_list():
 def test_a_folder_without_weights_and_a_missing_tiny_file_are_reported(tmp_path, monkeypatch):
     assert "holds no weights: none of model.safetensors" in refusal(tmp_path)
     monkeypatch.setattr(checkpoint, "TINY", tmp_path / "tiny.pt")
-    assert "python -m clip_min.pretrain" in refusal("tiny")
+    assert "python -m clip_min.world.pretrain" in refusal("tiny")
 
 
 # --- downloads, from a server on this computer ---

@@ -6,8 +6,9 @@ import sys
 import numpy as np
 import torch
 
-from clip_min import load_clip, pretrain
+from clip_min import load_clip
 from clip_min.files import save_tensors
+from clip_min.world import pretrain
 
 
 def test_the_loss_is_the_mean_of_both_cross_entropies_written_out():

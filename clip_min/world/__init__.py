@@ -7,5 +7,6 @@
     captions.py          captions as the web might write them, and the pictures they belong to
     benchmarks.py        eight miniature benchmarks, and four shifted versions of the first
     sheet.py             a contact sheet of them all
-    tiny.pt, merges.txt  the CLIP that was pre-trained on it (clip_min/pretrain.py), and its vocabulary
+    pretrain.py          contrastive pre-training of the tiny CLIP on it
+    tiny.pt, merges.txt  the CLIP that came out, and its vocabulary
 """

@@ -1,7 +1,7 @@
 """Pre-training of the tiny CLIP on the miniature world.
 
-    python -m clip_min.pretrain --out FIRST
-    python -m clip_min.pretrain --out SECOND --start FIRST/tiny.pt --close-up --pairs 700_000 --lr 1e-3 --seed 1
+    python -m clip_min.world.pretrain --out FIRST
+    python -m clip_min.world.pretrain --out SECOND --start FIRST/tiny.pt --close-up --pairs 700_000 --lr 1e-3 --seed 1
 
 Radford et al. 2021, arXiv:2103.00020, Sec. 2.3 and Fig. 3: a batch holds B pictures and their B
 captions; each picture must find its caption among the B, and each caption its picture.
