@@ -71,7 +71,7 @@ def test_augmentation_shifts_and_dims_but_keeps_the_picture():
 
 
 def pretrain_briefly(folder, *more, stop_after=None):
-    """Pre-trains the smallest of towers for a few steps a stage; can be stopped at its n-th save."""
+    """Pre-trains the smallest of towers for a few steps; can be stopped at its n-th save."""
     small = [replace(stage, batches=((1.0, 16),), pictures=60) for stage in pretrain.STAGES]
     saves = []
 
@@ -82,7 +82,8 @@ def pretrain_briefly(folder, *more, stop_after=None):
             raise KeyboardInterrupt  # as Ctrl-C does
 
     settings = dict(LAYERS=1, WIDTH=64, EMBED=64, MERGES=50, SAVE_EVERY=2, STAGES=tuple(small))
-    argv = ["pretrain", "--out", folder, "--pairs", 64, "--pictures", folder.parent / "drawn", *more]
+    drawn = folder.parent / "drawn"
+    argv = ["pretrain", "--out", folder, "--pairs", 64, "--pictures", drawn, *more]
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():
             patch.setattr(pretrain, name, value)
@@ -154,7 +155,8 @@ def test_a_stage_can_be_run_by_itself_from_the_weights_before_it(whole):
 def test_the_committed_tiny_clip_loads_like_any_other_and_knows_the_miniature_world():
     clip = load_clip("tiny")
     assert clip.image_size == 40 and clip.text_projection.shape[1] == 128
-    tokens = clip.tokenizer(["a photo of a cat.", "satellite photo of a river"], clip.context_length)
+    texts = ["a photo of a cat.", "satellite photo of a river"]
+    tokens = clip.tokenizer(texts, clip.context_length)
     assert clip.encode_text(tokens).isfinite().all()
     name = "a centered satellite photo of Herbaceous Vegetation Land."
     assert len(clip.tokenizer.encode(name)) <= 10

@@ -17,7 +17,7 @@ from dataclasses import replace
 from clip_min.world.drawing import BACKGROUNDS, KINDS, NUMBERS, Style, draw
 
 EXPERT_SHARE = 0.3  # of all captions
-WRONG_NAMES = {"casual": 0.6, "expert": 0.02}  # share of a register's captions that name a look-alike
+WRONG_NAMES = {"casual": 0.6, "expert": 0.02}  # share of captions that name a look-alike
 NAMES = [(kind, name) for kind, module in KINDS.items() for name in module.NAMES]
 
 # What the "web" looks like: mostly clean pictures, a few per cent of everything else.

@@ -230,7 +230,7 @@ def adamw(parameters, lr):
 
 
 def learning_rate(lr, step, share):
-    """A warm-up over 200 steps, then half a cosine down to 0; `share` of the pairs has been seen."""
+    """A warm-up over 200 steps, then half a cosine to 0; `share` of the pairs has been seen."""
     return lr * min(1, (step + 1) / 200) * (1 + math.cos(math.pi * share)) / 2
 
 

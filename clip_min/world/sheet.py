@@ -8,7 +8,8 @@ from PIL import Image, ImageDraw, ImageFont
 from clip_min.world.benchmarks import WORLDS, draw, load
 from clip_min.world.canvas import SIZE
 
-COLUMNS, ZOOM, GAP, LABEL = 12, 2, 4, 150  # pictures in a row, enlargement, pixels between them, for the name
+COLUMNS, ZOOM = 12, 2  # pictures in a row, and how many times they are enlarged
+GAP, LABEL = 4, 150  # pixels between pictures, and for the name
 
 
 def contact_sheet(seed=0):
