@@ -25,15 +25,11 @@ each 100,000 pairs, to see how accuracy grows.
 import argparse
 import json
 import math
-import multiprocessing
 import random
 import time
-import zlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -42,52 +38,15 @@ from clip_min import load_clip
 from clip_min.allocator import keep_freed_memory
 from clip_min.files import append_line, load_tensors, save_tensors
 from clip_min.model import CLIP, VisionTransformer
-from clip_min.preprocess import MEAN, STD
 from clip_min.tokenizer import Tokenizer, learn_merges, save_merges
 from clip_min.world.canvas import SIZE
-from clip_min.world.captions import CLOSE_UP, WEB, right_names, two_registers, web_picture
-from clip_min.world.drawing import Style
+from clip_min.world.captions import right_names
+from clip_min.world.recipe import STAGES, augment, batches, draw_pictures
 
 WIDTH, LAYERS, PATCH, EMBED, CONTEXT = 128, 4, 5, 128, 32
 MERGES = 1200  # words and parts of words that the tokenizer learns
 LOG_EVERY, SAVE_EVERY = 100, 200  # steps
 SNAPSHOT = 100_000  # pairs between two files of weights that are kept
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What one stage of pre-training sees, and how it learns.
-
-    pictures: how many different ones. pairs: picture–caption pairs seen in all.
-    caption: a picture's facts and a random.Random → a caption.
-    batches: (share, size): up to this share of the pairs, batches of this size.
-    one_kind: share of the batches that hold one kind of things. masked: share of the patches that
-    are left out. locked: whether the image tower stays as it is.
-    """
-
-    name: str
-    style: Style
-    pictures: int
-    pairs: int
-    caption: Callable
-    lr: float
-    batches: tuple
-    one_kind: float = 0.0
-    masked: float = 0.0
-    locked: bool = False
-
-
-STAGES = (
-    Stage("web", WEB, 150_000, 400_000, right_names, 1.5e-3, ((0.2, 64), (1.0, 128)), masked=0.5),
-    Stage(
-        "close-ups", CLOSE_UP, 150_000, 800_000, right_names, 1e-3, ((1.0, 128),), one_kind=1.0
-    ),
-    Stage(
-        "registers", CLOSE_UP, 60_000, 200_000, two_registers, 5e-4, ((1.0, 128),), one_kind=0.7,
-        locked=True,
-    ),
-)
-ONE_KIND_WEIGHTS = {"textures": 1.5, "glyphs": 1.5}  # they take longest to learn; all others 1
 
 
 def contrastive_loss(image_features, text_features, logit_scale):
@@ -140,70 +99,6 @@ def initialise(clip):
         nn.init.normal_(parameter, std=WIDTH**-0.5)
 
 
-def draw_pictures(seed, count, style, folder):
-    """The pictures of one world, uint8 [count, 3, SIZE, SIZE], and the list of their facts.
-
-    They are kept in `folder`; the same call reads them from there.
-    """
-    digest = zlib.crc32(repr(style).encode())
-    path = folder / f"pictures-{seed}-{count}-{digest:08x}.pt"
-    if path.exists():
-        kept = load_tensors(path)
-        return kept["images"], kept["facts"]
-    images, all_facts = np.empty((count, 3, SIZE, SIZE), np.uint8), []
-    with multiprocessing.Pool() as pool:
-        drawn = pool.imap(draw_one, ((seed, i, style) for i in range(count)), chunksize=256)
-        for i, (pixels, facts) in enumerate(drawn):
-            images[i] = pixels
-            all_facts.append(facts)
-            if i % 20_000 == 0:
-                print(f"drawn {i:,} of {count:,} pictures", flush=True)
-    images = torch.from_numpy(images)
-    save_tensors(path, dict(images=images, facts=all_facts))
-    return images, all_facts
-
-
-def draw_one(seed_index_style):
-    """Pixels [3, SIZE, SIZE] and facts of one picture."""
-    image, facts = web_picture(*seed_index_style)
-    return np.asarray(image).transpose(2, 0, 1), facts
-
-
-def augment(images, generator):
-    """uint8 [B, 3, S, S] → float [B, 3, S, S], normalised.
-
-    Shifted by up to 3 pixels, with another brightness and contrast.
-    """
-    B, _, S, _ = images.shape
-    padded = F.pad(images.float() / 255, (3, 3, 3, 3), mode="replicate")
-    dx, dy = torch.randint(0, 7, (2, B), generator=generator)
-    picture = torch.arange(B)[:, None, None]  # [B, 1, 1]
-    row = (dy[:, None] + torch.arange(S))[:, :, None]  # [B, S, 1]
-    column = (dx[:, None] + torch.arange(S))[:, None, :]  # [B, 1, S]
-    shifted = padded.permute(0, 2, 3, 1)[picture, row, column]  # [B, S, S, 3]
-    contrast, brightness = (torch.rand(2, B, 1, 1, 1, generator=generator) - 0.5) * 0.4
-    shifted = ((shifted - 0.5) * (1 + contrast) + 0.5 + 0.5 * brightness).clamp(0, 1)
-    return ((shifted - torch.tensor(MEAN)) / torch.tensor(STD)).permute(0, 3, 1, 2)
-
-
-def batches(stage, facts, seed):
-    """For each step: the indices of its pictures, no picture twice in a batch → a list of lists."""
-    rng, everything, of_kind = random.Random(f"batches {stage.name} {seed}"), range(len(facts)), {}
-    for i, picture in enumerate(facts):
-        of_kind.setdefault(picture["kind"], []).append(i)
-    kinds = sorted(of_kind)
-    weights = [len(of_kind[kind]) * ONE_KIND_WEIGHTS.get(kind, 1) for kind in kinds]
-    schedule, done = [], 0
-    while done < stage.pairs:
-        size = next(size for share, size in stage.batches if done < share * stage.pairs)
-        source = everything
-        if rng.random() < stage.one_kind:
-            source = of_kind[rng.choices(kinds, weights)[0]]
-        schedule.append(rng.sample(source, min(size, len(source))))
-        done += len(schedule[-1])
-    return schedule
-
-
 def new_clip(facts, folder, seed):
     """A CLIP with random weights, and a tokenizer that is learned from captions of these facts.
 
@@ -234,6 +129,14 @@ def learning_rate(lr, step, share):
     return lr * min(1, (step + 1) / 200) * (1 + math.cos(math.pi * share)) / 2
 
 
+def learned_parameters(stage, clip):
+    """The list of those that the stage trains; the others are frozen."""
+    for name, parameter in clip.named_parameters():
+        image_side = name.startswith("visual.") or name == "logit_scale"
+        parameter.requires_grad_(not (stage.locked and image_side))
+    return [parameter for parameter in clip.parameters() if parameter.requires_grad]
+
+
 @torch.no_grad()
 def locked_features(clip, images, seed):
     """Every picture's feature, of one augmented view: uint8 [N, 3, S, S] → [N, E]."""
@@ -241,13 +144,14 @@ def locked_features(clip, images, seed):
     return torch.cat([clip.encode_image(augment(part, generator)) for part in images.split(256)])
 
 
-def train(stage, clip, images, facts, folder, seed):
-    """One optimiser step for each batch of the stage; carries on from folder/progress.pt."""
+def train(stage, clip, pictures, folder, seed):
+    """One optimiser step for each batch of the stage → folder/<stage>.pt.
+
+    Every SAVE_EVERY steps all that is needed to carry on goes into folder/<stage>-progress.pt.
+    """
+    images, facts = pictures
     schedule, progress = batches(stage, facts, seed), folder / f"{stage.name}-progress.pt"
-    for name, parameter in clip.named_parameters():
-        image_side = name.startswith("visual.") or name == "logit_scale"
-        parameter.requires_grad_(not (stage.locked and image_side))
-    learned = [p for p in clip.parameters() if p.requires_grad]
+    learned = learned_parameters(stage, clip)
     features = locked_features(clip, images, seed) if stage.locked else None
     optimiser, first, seconds = adamw(learned, stage.lr), 0, 0.0
     if progress.exists():
@@ -269,8 +173,8 @@ def train(stage, clip, images, facts, folder, seed):
         if stage.locked:
             image_features = features[index]  # [B, E]
         else:
-            pictures = augment(images[index], generator)  # [B, 3, S, S]
-            image_features = encode_image(clip.visual, pictures, stage.masked, generator)
+            views = augment(images[index], generator)  # [B, 3, S, S]
+            image_features = encode_image(clip.visual, views, stage.masked, generator)
         loss = contrastive_loss(image_features, text_features, clip.logit_scale)
         optimiser.zero_grad()
         loss.backward()
@@ -281,10 +185,10 @@ def train(stage, clip, images, facts, folder, seed):
         losses.append(loss.item() - math.log(len(index)))  # 0 = no better than guessing
         seen += len(index)
         if (step + 1) % LOG_EVERY == 0 or last:
+            loss, tau = sum(losses) / len(losses), 1 / clip.logit_scale.exp().item()
             line = dict(stage=stage.name, step=step + 1, pairs=seen)
-            line["loss_below_chance"] = round(sum(losses) / len(losses), 4)
-            line["tau"] = round(1 / clip.logit_scale.exp().item(), 4)
-            line["seconds"] = round(time.time() - start)
+            line |= dict(loss_below_chance=round(loss, 4), tau=round(tau, 4))
+            line |= dict(seconds=round(time.time() - start))
             append_line(folder / "log.jsonl", json.dumps(line))
             print(json.dumps(line), flush=True)
             losses = []
@@ -317,24 +221,21 @@ def main():
     keep_freed_memory()
     flags.out.mkdir(parents=True, exist_ok=True)
     for stage, before in zip(STAGES, (None, *STAGES)):
-        done = flags.out / f"{stage.name}.pt"
-        unfinished = (flags.out / f"{stage.name}-progress.pt").exists()
+        weights, progress = flags.out / f"{stage.name}.pt", flags.out / f"{stage.name}-progress.pt"
         if flags.stage not in (None, stage.name):
             continue
-        if done.exists() and not unfinished:
-            print(f"{done} is there already: remove it to make it again.", flush=True)
+        if weights.exists() and not progress.exists():
+            print(f"{weights} is there already: remove it to make it again.", flush=True)
             continue
         if flags.pairs:
             stage = replace(stage, pairs=flags.pairs, pictures=min(flags.pairs, stage.pictures))
-        world = f"{stage.name}-{flags.seed}"
-        pictures, facts = draw_pictures(
-            world, stage.pictures, stage.style, flags.pictures or flags.out
-        )
+        drawn, world = flags.pictures or flags.out, f"{stage.name}-{flags.seed}"
+        pictures = draw_pictures(world, stage.pictures, stage.style, drawn)
         if before is None:
-            clip = new_clip(facts, flags.out, flags.seed)
+            clip = new_clip(pictures.facts, flags.out, flags.seed)
         else:
             clip = load_clip(flags.out / f"{before.name}.pt")
-        train(stage, clip, pictures, facts, flags.out, flags.seed)
+        train(stage, clip, pictures, flags.out, flags.seed)
 
 
 if __name__ == "__main__":
