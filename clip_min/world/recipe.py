@@ -47,7 +47,7 @@ class Stage:
 STAGES = (
     Stage("web", WEB, 150_000, 400_000, right_names, 1.5e-3, ((0.2, 64), (1.0, 128)), masked=0.5),
     Stage(
-        "close-ups", CLOSE_UP, 150_000, 800_000, right_names, 1e-3, ((1.0, 128),), one_kind=1.0
+        "close-ups", CLOSE_UP, 150_000, 600_000, right_names, 1e-3, ((1.0, 128),), one_kind=1.0
     ),
     Stage(
         "registers", CLOSE_UP, 60_000, 200_000, two_registers, 5e-4, ((1.0, 128),), one_kind=0.7,
