@@ -124,9 +124,10 @@ def adamw(parameters, lr):
     return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98), fused=True)
 
 
-def learning_rate(lr, step, share):
-    """A warm-up over 200 steps, then half a cosine to 0; `share` of the pairs has been seen."""
-    return lr * min(1, (step + 1) / 200) * (1 + math.cos(math.pi * share)) / 2
+def learning_rate(stage, step, share):
+    """A warm-up over 200 steps, the full rate, half a cosine to 0; `share` of the pairs is seen."""
+    fallen = max(0.0, share - stage.steady) / (1 - stage.steady)  # 0 to 1
+    return stage.lr * min(1, (step + 1) / 200) * (1 + math.cos(math.pi * fallen)) / 2
 
 
 def learned_parameters(stage, clip):
@@ -165,7 +166,7 @@ def train(stage, clip, pictures, folder, seed):
     for step in range(first, len(schedule)):
         index, last = schedule[step], step + 1 == len(schedule)
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(stage.lr, step, seen / pairs)
+            group["lr"] = learning_rate(stage, step, seen / pairs)
         rng = random.Random(f"{stage.name} {seed} {step}")
         generator = torch.Generator().manual_seed(step)
         texts = [stage.caption(facts[i], rng) for i in index]

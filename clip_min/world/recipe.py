@@ -28,6 +28,7 @@ class Stage:
     pictures: how many different ones. pairs: picture–caption pairs seen in all.
     caption: a picture's facts and a random.Random → a caption.
     batches: (share, size): up to this share of the pairs, batches of this size.
+    steady: share of the pairs before the learning rate begins to fall.
     one_kind: share of the batches that hold one kind of things. masked: share of the patches that
     are left out. locked: whether the image tower stays as it is.
     """
@@ -39,6 +40,7 @@ class Stage:
     caption: Callable
     lr: float
     batches: tuple
+    steady: float = 0.0
     one_kind: float = 0.0
     masked: float = 0.0
     locked: bool = False
@@ -47,7 +49,8 @@ class Stage:
 STAGES = (
     Stage("web", WEB, 150_000, 400_000, right_names, 1.5e-3, ((0.2, 64), (1.0, 128)), masked=0.5),
     Stage(
-        "close-ups", CLOSE_UP, 150_000, 600_000, right_names, 1e-3, ((1.0, 128),), one_kind=1.0
+        "close-ups", CLOSE_UP, 150_000, 600_000, right_names, 1e-3, ((1.0, 64),), steady=0.6,
+        one_kind=1.0,
     ),
     Stage(
         "registers", CLOSE_UP, 60_000, 200_000, two_registers, 5e-4, ((1.0, 128),), one_kind=0.7,

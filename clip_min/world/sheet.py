@@ -62,7 +62,8 @@ def enlarged(picture):
     return picture.resize((SIZE * ZOOM, SIZE * ZOOM), Image.NEAREST)
 
 
-if __name__ == "__main__":
+def main():
+    """Draw the sheet that is asked for."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -71,3 +72,7 @@ if __name__ == "__main__":
     flags = parser.parse_args()
     sheet = caption_sheet() if flags.captions else contact_sheet()
     sheet.quantize(256).save(flags.picture, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
