@@ -7,6 +7,8 @@ preprocess.py     pictures → normalised tensors; augmentation for training
 weights/          a name or a file → a frozen CLIP: `load_clip`
 data/             the benchmarks: what they are, how they lie on disk, few-shot and base/new splits
 world/            the miniature world, and the pre-training of the tiny CLIP on it
+prompt_tree.py    the prompts of all classes as one sequence and one mask
+options.py        checks of a method's options, and how a learned context starts
 recipe.py         how a method is trained: learning rate, epochs, crops
 download.py       files from the network, resumed and checked by SHA-256
 files.py          files written whole, locks, zips that cannot fill the memory

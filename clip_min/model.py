@@ -34,6 +34,7 @@ class QuickGELU(nn.Module):
     """x · sigmoid(1.702 x), the approximation of GELU that OpenAI's weights were trained with."""
 
     def forward(self, x):
+        """x of any shape → the same shape."""
         return F.silu(1.702 * x) / 1.702  # the same function: silu(y) = y · sigmoid(y)
 
 

@@ -186,8 +186,8 @@ class Preprocess:
         Source: CoOp's configuration, by way of torchvision.
         """
         image = to_rgb(image)
-        top, left, height, width = random_crop_box(image.height, image.width, generator, scale)
-        image = resized_crop(image, top, left, height, width, self.size)
+        box = random_crop_box(image.height, image.width, generator, scale)
+        image = resized_crop(image, box, self.size)
         if flip and uniform(0, 1, generator) < 0.5:
             image = image.transpose(Image.FLIP_LEFT_RIGHT)
         return self.to_tensor(image)
@@ -218,11 +218,12 @@ def preprocess(image, size):
     return Preprocess(size)(image)
 
 
-def resized_crop(image, top, left, height, width, size):
-    """The `height` x `width` pixels from (`top`, `left`) on → a picture of size x size.
+def resized_crop(image, box, size):
+    """A box (top, left, height, width) of a picture → a picture of size x size.
 
-    Bicubic; pixels outside the crop have no influence. Source: torchvision's `resized_crop`.
+    Bicubic; pixels outside the box have no influence. Source: torchvision's `resized_crop`.
     """
+    top, left, height, width = box
     return image.crop((left, top, left + width, top + height)).resize((size, size), Image.BICUBIC)
 
 

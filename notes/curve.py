@@ -1,47 +1,147 @@
-"""Draws the pre-training curve: `python notes/curve.py notes/pretraining.jsonl notes/pretraining.svg`.
+"""Draws how the tiny CLIP's pre-training went: the loss, and accuracy along it.
 
-The log holds one JSON line per hundred steps, as `python -m clip_min.world.pretrain` writes it; the second
-run's lines follow the first's. Loss is in nats, counted from guessing (0 = chance).
+    python notes/curve.py notes/pretraining.jsonl notes/pretraining.svg
+    python notes/curve.py --condense runs/results.jsonl >> notes/pretraining.jsonl
+
+The file holds one line per hundred steps, from the log of `python -m clip_min.world.pretrain`. The
+second command adds one line for each file of weights that zero-shot CLIP and the linear probe were
+measured with: the mean over the data sets, from rows that train.py wrote. Loss is in nats, counted
+from guessing (0 = chance).
 """
 
 import json
 import sys
 from pathlib import Path
 
-WIDTH, HEIGHT, MARGIN = 640, 300, 50  # pixels
+WIDTH, PANEL, MARGIN = 640, 220, 50  # pixels
+STAGE_COLOURS = ("#2a6fb0", "#d9772b", "#3a8f4a")
+METHODS = {  # name and colour of a curve
+    "zero_shot": ("zero-shot", "#8a3fa0"),
+    "linear_probe": ("linear probe, 16 shots", "#555555"),
+}
+
+
+def condense(rows):
+    """Rows of results.jsonl → a dict for each file of weights: each method's mean accuracy."""
+    accuracies = {}
+    for row in rows:
+        weights = Path(row["model"]).stem  # such as web-100k, or web for the end of the stage
+        by_set = accuracies.setdefault(weights, {}).setdefault(row["method"], {})
+        by_set[row["dataset"]] = row["accuracy"]
+    lines = []
+    for weights, methods in accuracies.items():
+        line = dict(weights=weights)
+        for name, by_set in methods.items():
+            line[name] = round(sum(by_set.values()) / len(by_set), 1)
+        lines.append(line)
+    return lines
+
+
+def stages_of(lines):
+    """Log lines → {stage: [(pairs seen in all, loss), …]}, in order."""
+    stages, before, last_step, name = {}, 0, 0, ""
+    for line in lines:
+        if line["step"] <= last_step:  # another stage begins
+            before = stages[name][-1][0]
+        last_step, name = line["step"], line.get("stage", f"after {before:,} pairs")
+        stages.setdefault(name, []).append((before + line["pairs"], line["loss_below_chance"]))
+    return stages
+
+
+def points_of(measured, stages):
+    """Accuracy lines → {method: [(pairs seen in all, accuracy), …]}, in order."""
+    begins, before = {}, 0
+    for name, points in stages.items():
+        begins[name], before = before, points[-1][0]
+    curves = {method: [] for method in METHODS}
+    for line in measured:
+        if line["weights"] in stages:
+            pairs = stages[line["weights"]][-1][0]
+        else:
+            stage, thousands = line["weights"].rsplit("-", 1)
+            pairs = begins[stage] + 1000 * int(thousands.rstrip("k"))
+        for method in METHODS:
+            curves[method].append((pairs, line[method]))
+    return {method: sorted(points) for method, points in curves.items()}
+
+
+class Panel:
+    """A part of the picture with lines across it; `x` and `y` turn pairs and values into pixels."""
+
+    def __init__(self, top, values, most):
+        self.top, self.low, self.high, self.most = top, min(values), max(values), most
+        self.parts = []
+        for value in values:
+            y = self.y(value)
+            ends = f'x1="{MARGIN}" x2="{WIDTH - MARGIN}" y1="{y}" y2="{y}"'
+            self.parts.append(f'<line {ends} stroke="#ddd"/>')
+            self.text(MARGIN - 8, y + 4, value, anchor="end")
+
+    def x(self, pairs):
+        """Pairs seen → pixels from the left."""
+        return MARGIN + (WIDTH - 2 * MARGIN) * pairs / self.most
+
+    def y(self, value):
+        """A value → pixels from the top."""
+        return self.top + PANEL * (self.high - value) / (self.high - self.low)
+
+    def text(self, x, y, words, colour="#555", anchor="start"):
+        """Words at this place."""
+        at = f'x="{x:.1f}" y="{y:.1f}"'
+        self.parts.append(f'<text {at} text-anchor="{anchor}" fill="{colour}">{words}</text>')
+
+    def line(self, points, colour):
+        """A curve through (pairs, value) points."""
+        corners = " ".join(f"{self.x(pairs):.1f},{self.y(value):.1f}" for pairs, value in points)
+        style = f'fill="none" stroke="{colour}" stroke-width="2"'
+        self.parts.append(f'<polyline points="{corners}" {style}/>')
+
+    def dots(self, points, colour):
+        """A dot at each (pairs, value)."""
+        for pairs, value in points:
+            at = f'cx="{self.x(pairs):.1f}" cy="{self.y(value):.1f}"'
+            self.parts.append(f'<circle {at} r="3" fill="{colour}"/>')
 
 
 def curve(lines):
-    """Log lines → an SVG picture of the loss over the pairs seen, each run in a colour of its own."""
-    runs, total = [], 0
-    for line in lines:
-        if not runs or line["step"] <= runs[-1][-1]["step"]:
-            total += runs[-1][-1]["pairs"] if runs else 0
-            runs.append([])
-        runs[-1].append(line | {"all_pairs": total + line["pairs"]})
-    most, lowest = runs[-1][-1]["all_pairs"], min(line["loss_below_chance"] for line in lines)
-    bottom = int(lowest) - 1
+    """Log lines and accuracy lines → an SVG picture, each stage in a colour of its own."""
+    measured = [line for line in lines if "weights" in line]
+    stages = stages_of([line for line in lines if "step" in line])
+    most = max(points[-1][0] for points in stages.values())
+    lowest = min(loss for points in stages.values() for _, loss in points)
+    losses = Panel(MARGIN // 2, range(int(lowest) - 1, 1), most)
+    for colour, (name, points) in zip(STAGE_COLOURS, stages.items()):
+        losses.line(points, colour)
+        losses.text(losses.x(points[0][0]), 14, name, colour)
+    panels = [losses]
+    if measured:
+        accuracies = Panel(MARGIN + PANEL, range(0, 101, 20), most)
+        for row, (method, points) in enumerate(points_of(measured, stages).items()):
+            name, colour = METHODS[method]
+            accuracies.line(points, colour)
+            accuracies.dots(points, colour)
+            accuracies.text(MARGIN + 8, accuracies.top + 16 + 16 * row, f"{name}, %", colour)
+        panels.append(accuracies)
+    bottom = panels[-1].top + PANEL
+    for pairs in range(0, most + 1, 200_000):
+        losses.text(losses.x(pairs), bottom + 16, f"{pairs // 1000}k", anchor="middle")
+    losses.text(WIDTH / 2, bottom + 32, "picture–caption pairs seen", anchor="middle")
+    size = f'width="{WIDTH}" height="{bottom + 40}"'
+    font = 'font-family="sans-serif" font-size="12"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font}>'
+    paper = '<rect width="100%" height="100%" fill="white"/>'
+    return "\n".join([head, paper, *(part for panel in panels for part in panel.parts), "</svg>\n"])
 
-    def x(pairs):
-        return MARGIN + (WIDTH - 2 * MARGIN) * pairs / most
 
-    def y(loss):
-        return MARGIN / 2 + (HEIGHT - MARGIN) * loss / bottom
-
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT + 10}" font-family="sans-serif">']
-    parts.append('<rect width="100%" height="100%" fill="white"/><g font-size="12" fill="#555">')
-    for loss in range(0, bottom - 1, -1):
-        parts.append(f'<line x1="{MARGIN}" x2="{WIDTH - MARGIN}" y1="{y(loss)}" y2="{y(loss)}" stroke="#ddd"/>')
-        parts.append(f'<text x="{MARGIN - 8}" y="{y(loss) + 4}" text-anchor="end">{loss}</text>')
-    for pairs in range(0, most + 1, 250_000):
-        parts.append(f'<text x="{x(pairs)}" y="{HEIGHT - 6}" text-anchor="middle">{pairs // 1000}k</text>')
-    parts.append(f'<text x="{WIDTH / 2}" y="{HEIGHT + 8}" text-anchor="middle">picture–caption pairs seen</text></g>')
-    for colour, run in zip(("#2a6fb0", "#d9772b", "#3a8f4a"), runs):
-        points = " ".join(f"{x(line['all_pairs']):.1f},{y(line['loss_below_chance']):.1f}" for line in run)
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
-    return "\n".join([*parts, "</svg>\n"])
+def read_lines(path):
+    """A file of one JSON object per line → their list."""
+    return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
 
 
 if __name__ == "__main__":
-    log, picture = map(Path, sys.argv[1:])
-    picture.write_text(curve([json.loads(line) for line in log.read_text().splitlines()]), encoding="utf-8")
+    if sys.argv[1] == "--condense":
+        for condensed in condense(read_lines(sys.argv[2])):
+            print(json.dumps(condensed))
+    else:
+        log, picture = sys.argv[1:]
+        Path(picture).write_text(curve(read_lines(log)), encoding="utf-8")

@@ -37,7 +37,7 @@ from clip_min.model import ALL, CLIP, Transformer, VisionTransformer, cosines
 from clip_min.world.pretrain import initialise
 from prompts import METHODS
 
-# Of 1,000 names, so many have 1, 2, 3, … tokens. With the full stop and [EOS], a class has two more.
+# Of 1,000 names, so many have 1, 2, 3, … tokens. A class has two more: the full stop and [EOS].
 LENGTHS = {
     "caltech": [600, 300, 100],  # as Caltech101's: mean 3.5, longest 5
     "mixed": [150, 250, 300, 200, 50, 50],  # mean 4.9, longest 8

@@ -11,6 +11,17 @@ A method is built from a frozen CLIP and class names, and every method answers t
     method.image_tower_is_frozen                 whether encode_image is CLIP's own, so that
                                                  features can be computed once and kept
 
+The rooms of this folder:
+
+    zero_shot.py     CLIP with hand-written prompts
+    linear_probe.py  logistic regression on CLIP's image features
+    coop.py          CoOp: learned context vectors
+    cocoop.py        CoCoOp: a context that depends on the picture
+    vpt.py           VPT: learned prompts in the image tower
+    upt.py           UPT: one set of prompts for both towers
+    joint.py         joint, shared, mlp: the designs that UPT is compared with
+    experiments/     what surrounds a method: flags, runs, features, tables, plots
+
 Beside its class, each file holds two recipes (`clip_min.recipe.Recipe`): `PAPER`, from its paper,
 and `TINY`, for the tiny CLIP. Both are None where there is no gradient descent: zero-shot CLIP
 learns nothing, and the linear probe has a method `fit`.

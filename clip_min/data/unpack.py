@@ -138,6 +138,7 @@ class BoundedGzip(gzip.GzipFile):
     """A .gz file that gives small pieces only: tarfile reads a header at once, however long."""
 
     def read(self, size=-1):
+        """So many bytes. Raises Refused for more than MOST_AT_ONCE."""
         if size is None or not 0 <= size <= MOST_AT_ONCE:
             raise Refused(f"has a header of more than {MOST_AT_ONCE / 1e6:.0f} MB")
         return super().read(size)

@@ -6,6 +6,7 @@
     drawing.py           a picture: background, things, filters
     captions.py          captions as the web might write them, and the pictures they belong to
     benchmarks.py        eight miniature benchmarks, and four shifted versions of the first
-    sheet.py             a contact sheet of them all
-    tiny.pt, merges.txt  the CLIP that was pre-trained on it (clip_min/world/pretrain.py), and its vocabulary
+    sheet.py             contact sheets of the benchmarks and of pre-training pairs
+    recipe.py, pretrain.py  what the tiny CLIP is pre-trained on, and its three stages of training
+    tiny.pt, merges.txt  the CLIP that came out, and its vocabulary
 """

@@ -1,4 +1,4 @@
-"""Sixteen actions of one stick figure: a table of joint angles and a prop, read by one drawing function.
+"""Sixteen actions of one stick figure: a table of joint angles and props, and one function.
 
 Angles are in degrees, 0 = straight down, positive = forwards (the figure faces right before
 it is mirrored at random); 180 = straight up.
@@ -15,7 +15,7 @@ HEAD = 0.095  # radius
 
 
 class Pose(NamedTuple):
-    """hip: unit-square point; lean: the torso's angle from upright; limbs: (upper, lower) angles."""
+    """hip: unit-square point; lean: the torso's angle from upright; limbs: (upper, lower)."""
 
     hip: tuple
     lean: float
@@ -51,7 +51,8 @@ POSES = {
     "bowing": Pose((0.32, 0.56), 58, (18, 14), (0, 0), (-6, -4), (8, 6)),
     "kneeling": Pose((0.42, 0.68), 2, (35, 75), (20, 70), (-8, -88), (82, 2)),
     "sitting": Pose((0.4, 0.6), -2, (25, 80), (20, 70), (88, 4), (84, 0),
-                    (("line", WOOD, (0.24, 0.3), (0.24, 1.0)), ("line", WOOD, (0.24, 0.69), (0.56, 0.69)),
+                    (("line", WOOD, (0.24, 0.3), (0.24, 1.0)),
+                     ("line", WOOD, (0.24, 0.69), (0.56, 0.69)),
                      ("line", WOOD, (0.55, 0.69), (0.55, 1.0)))),
     "rowing": Pose((0.42, 0.66), -8, (60, 85), (50, 75), (75, 75), (75, 75)),
     "swimming": Pose((0.44, 0.58), 84, (195, 122), (50, -70), (-98, -78), (-72, -84)),
@@ -70,7 +71,7 @@ def limb(start, lengths, angles):
 
 
 def paint(draw, box, name, colour, rng):
-    """One figure in action: props, darker far limbs, torso, head, near limbs, then boat and water."""
+    """One figure in action: props, darker far limbs, torso, head, near limbs, boat and water."""
     pose = POSES[name]
     colour = jitter(colour, rng, 12)
     dark = shade(colour, 0.72) if sum(colour) >= 200 else mix(colour, (255, 255, 255), 0.2)
@@ -135,7 +136,8 @@ def paint(draw, box, name, colour, rng):
     stroke(near_arm, colour, thick)
 
     if name == "rowing":
-        draw.line(place((near_arm[-1][0] - 0.1, near_arm[-1][1] - 0.1), (0.96, 0.97)), fill=STEEL, width=thin)
+        x, y = near_arm[-1]  # the hand, at the oar
+        draw.line(place((x - 0.1, y - 0.1), (0.96, 0.97)), fill=STEEL, width=thin)
         draw.polygon(place((0.02, 0.7), (0.98, 0.7), (0.84, 0.9), (0.16, 0.9)), fill=dark)
     if name in ("rowing", "swimming"):
         top = 0.86 if name == "rowing" else 0.62

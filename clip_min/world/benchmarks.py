@@ -16,7 +16,7 @@ PICTURES = {"train": 48, "val": 16, "test": 60}  # of each class
 
 @dataclass(frozen=True)
 class World:
-    """One miniature benchmark: what it stands for, what is drawn, how, and its hand-written template."""
+    """One miniature benchmark: what it stands for, what is drawn, its own template, how."""
 
     stands_for: str
     kind: str
@@ -27,7 +27,8 @@ class World:
 
 def shifted(stands_for, **style):
     """A version of the objects that is only tested on, in another style."""
-    return World(stands_for, "objects", "a photo of a {}.", Style(**LARGE | style), splits=("test",))
+    style = Style(**LARGE | style)
+    return World(stands_for, "objects", "a photo of a {}.", style, splits=("test",))
 
 
 LARGE = dict(size=(0.7, 1.0), counts=(1, 0, 0))  # one thing that nearly fills the picture
@@ -36,7 +37,9 @@ WORLDS = {
         "ImageNet", "objects", "a photo of a {}.",
         Style(**LARGE, tilt=20, filters=(("blur", 0.5), ("grain", 0.4)))
     ),
-    "toy-textures": World("DTD", "textures", "{} texture.", Style(tilt=30, filters=(("fog", 0.7), ("blur", 0.3)))),
+    "toy-textures": World(
+        "DTD", "textures", "{} texture.", Style(tilt=30, filters=(("fog", 0.7), ("blur", 0.3)))
+    ),
     "toy-flowers": World(
         "Flowers102", "flowers", "a photo of a {}, a type of flower.",
         Style(**LARGE, backgrounds=("plain", "gradient"), tilt=15, filters=(("blur", 0.4),)),
@@ -51,7 +54,10 @@ WORLDS = {
     ),
     "toy-glyphs": World(
         "FGVCAircraft", "glyphs", "a photo of the {}.",
-        Style(**LARGE, backgrounds=("plain", "gradient"), tilt=15, filters=(("fog", 0.5), ("blur", 0.3))),
+        Style(
+            **LARGE, backgrounds=("plain", "gradient"), tilt=15,
+            filters=(("fog", 0.5), ("blur", 0.3)),
+        ),
     ),
     "toy-actions": World(
         "UCF101", "actions", "a photo of a person {}.",
@@ -61,23 +67,33 @@ WORLDS = {
         "StanfordCars", "vehicles", "a photo of a {}.",
         Style(**LARGE, tilt=5, filters=(("fog", 0.8), ("grain", 0.3))),
     ),
-    "toy-objects-v2": shifted("ImageNetV2", size=(0.55, 0.9), tilt=20, filters=(("grain", 0.4), ("blur", 0.4))),
-    "toy-objects-sketch": shifted("ImageNet-Sketch", backgrounds=("plain", "gradient"), filters=(("sketch", 1),)),
+    "toy-objects-v2": shifted(
+        "ImageNetV2", size=(0.55, 0.9), tilt=20, filters=(("grain", 0.4), ("blur", 0.4))
+    ),
+    "toy-objects-sketch": shifted(
+        "ImageNet-Sketch", backgrounds=("plain", "gradient"), filters=(("sketch", 1),)
+    ),
     "toy-objects-a": shifted("ImageNet-A", tilt=10, filters=(("occluded", 0.7), ("grain", 0.2))),
-    "toy-objects-r": shifted("ImageNet-R", filters=(("poster", 0.5), ("old", 0.3), ("negative", 0.3))),
+    "toy-objects-r": shifted(
+        "ImageNet-R", filters=(("poster", 0.5), ("old", 0.3), ("negative", 0.3))
+    ),
 }
 NAMES = tuple(WORLDS)
 EIGHT = tuple(name for name, world in WORLDS.items() if world.splits != ("test",))
 
 
 def contents(name):
-    """→ class names in alphabetical order, template, and {"train": [(path, label), ...], "val", "test"}."""
+    """A miniature benchmark → class names in alphabetical order, template, parts.
+
+    parts: {"train": [(path, label), ...], "val": ..., "test": ...}.
+    """
     world = WORLDS[name]
     classnames = sorted(KINDS[world.kind].NAMES)
     parts = {split: [] for split in PICTURES}
     for split in world.splits:
         for label, classname in enumerate(classnames):
-            parts[split] += [(f"{name}/{split}/{classname}/{i}", label) for i in range(PICTURES[split])]
+            for i in range(PICTURES[split]):
+                parts[split].append((f"{name}/{split}/{classname}/{i}", label))
     return classnames, world.template, parts
 
 

@@ -65,7 +65,7 @@ def at(box, *points):
 
 
 def part(box, x0, y0, x1, y1):
-    """The sub-box with these unit-square corners, as the flat tuple that ellipses and rectangles take."""
+    """The sub-box with these unit-square corners, as the flat tuple that an ellipse takes."""
     (left, top), (right, bottom) = at(box, (x0, y0), (x1, y1))
     return (left, top, right, bottom)
 

@@ -1,4 +1,4 @@
-"""One picture of the miniature world: a background, one to three things on it, and filters over it all.
+"""One picture of the miniature world: a background, things on it, and filters over it all.
 
     from clip_min.world.drawing import Style, draw
     image, facts = draw("objects", "apple", Style(), random.Random(0))
@@ -53,7 +53,7 @@ class Style:
 
     size: smallest and largest side of a thing's box, as a share of the picture.
     counts: weights of one, two and three things in a picture.
-    usual_colour: probability that a thing has its usual colour (most apples are red) rather than any.
+    usual_colour: probability that a thing has its usual colour (most apples are red), not any.
     filters: (name in FILTERS, probability) pairs, applied in this order.
     tilt: largest rotation of the whole picture, degrees either way.
     """
@@ -70,13 +70,15 @@ class Style:
 def draw(kind, name, style, rng):
     """A finished RGB picture of SIZE × SIZE pixels, and the facts a caption can tell about it.
 
-    rng: the `random.Random` that decides everything. Facts: kind, name, colour, number, size, place,
-    background (colour and pattern), filters; a word each, or None (a list for filters).
+    rng: the `random.Random` that decides everything. Facts: kind, name, colour, number, size,
+    place, background (colour and pattern), filters; a word each, or None (a list for filters).
     """
     colour = rng.choice(style.colours)
     if rng.random() < style.usual_colour:
         colour = USUAL_COLOUR.get(name, colour)
-    facts = dict(kind=kind, name=name, colour=colour, number=1, size=None, place=None, background=None)
+    facts = dict(
+        kind=kind, name=name, colour=colour, number=1, size=None, place=None, background=None
+    )
     if kind in FILLING:
         image, pen = new_canvas(COLOURS[colour])
         KINDS[kind].paint(pen, (0, 0, CANVAS, CANVAS), name, jitter(COLOURS[colour], rng), rng)
@@ -101,7 +103,8 @@ def draw_things(kind, name, style, rng, facts):
     pattern = rng.choice(style.backgrounds)
     image, pen = new_canvas(COLOURS[background])
     paint_background(pen, pattern, jitter(COLOURS[background], rng, 12), rng)
-    facts["background"] = background if pattern in ("plain", "gradient", "noisy") else f"{pattern} {background}"
+    named = pattern not in ("plain", "gradient", "noisy")
+    facts["background"] = f"{pattern} {background}" if named else background
     facts["number"] = 1 if kind == "actions" else rng.choices((1, 2, 3), style.counts)[0]
     for box in place_boxes(facts, style, rng):
         KINDS[kind].paint(pen, box, name, jitter(main, rng), rng)
@@ -114,7 +117,7 @@ def contrast(first, second):
 
 
 def place_boxes(facts, style, rng):
-    """The squares that the things are drawn in, in canvas pixels; sets `size` and `place` in `facts`."""
+    """The squares that the things are drawn in, in canvas pixels; fills in `size` and `place`."""
     smallest, largest = style.size
     if facts["number"] > 1:  # side by side, in a row or a column
         count = facts["number"]
@@ -177,7 +180,8 @@ def grain(image, rng):
 
 def fog(image, rng):
     """Drowned in light gray."""
-    return Image.blend(image, Image.new("RGB", image.size, jitter((205, 208, 212), rng)), rng.uniform(0.35, 0.65))
+    gray = Image.new("RGB", image.size, jitter((205, 208, 212), rng))
+    return Image.blend(image, gray, rng.uniform(0.35, 0.65))
 
 
 def night(image, rng):
@@ -200,7 +204,9 @@ def old(image, rng):
 def infrared(image, rng):
     """False colours as in near-infrared satellite images: what was green shows as red."""
     red, green, blue = image.split()
-    return Image.merge("RGB", (green, red, ImageChops.lighter(blue, red)) if rng.random() < 0.8 else (green, blue, red))
+    if rng.random() < 0.8:
+        return Image.merge("RGB", (green, red, ImageChops.lighter(blue, red)))
+    return Image.merge("RGB", (green, blue, red))
 
 
 def negative(image, rng):
@@ -215,7 +221,8 @@ def pale(image, rng):
 
 def sketch(image, rng):
     """Dark outlines on light paper."""
-    edges = ImageOps.autocontrast(image.convert("L").filter(ImageFilter.FIND_EDGES).crop((1, 1, SIZE - 1, SIZE - 1)))
+    edges = image.convert("L").filter(ImageFilter.FIND_EDGES).crop((1, 1, SIZE - 1, SIZE - 1))
+    edges = ImageOps.autocontrast(edges)
     paper = jitter((236, 232, 224), rng, 14)
     return ImageOps.colorize(edges.resize((SIZE, SIZE)), black=paper, white=(30, 30, 36))
 
@@ -240,5 +247,7 @@ def occluded(image, rng):
 
 FILTERS = {
     f.__name__: f
-    for f in (blur, grain, fog, night, sunset, old, infrared, negative, pale, sketch, poster, occluded)
+    for f in (
+        blur, grain, fog, night, sunset, old, infrared, negative, pale, sketch, poster, occluded
+    )
 }

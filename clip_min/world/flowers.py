@@ -35,7 +35,7 @@ CUP = both_sides(((0, 0.55), (0.25, 0.95), (0.6, 1), (0.85, 0.6), (1, 0)))
 
 
 class Fan(NamedTuple):
-    """`count` petals that leave one point; angles in degrees clockwise from up; span 360 = a ring."""
+    """`count` petals from one point; angles in degrees clockwise from up; span 360 = a ring."""
 
     base: tuple
     count: int
@@ -70,7 +70,8 @@ def spike(x, top, bottom, rows):
     fans = []
     for row in range(rows):
         y = bottom + (top - bottom) * row / rows
-        fans.append(Fan((x, y), 2, 0, 130, 0.125 - 0.01 * row, 0.055, NARROW, 0.85 + 0.3 * (row % 2)))
+        long, tone = 0.125 - 0.01 * row, 0.85 + 0.3 * (row % 2)
+        fans.append(Fan((x, y), 2, 0, 130, long, 0.055, NARROW, tone))
     return (*fans, Fan((x, top + 0.05), 1, 0, 0, 0.1, 0.05, NARROW))
 
 
@@ -100,10 +101,12 @@ FLOWERS = {
         STEM,
         (leaves(0.96, 0.26, 0.05, 80), leaves(0.84, 0.24, 0.05),
          Fan(TOP, 9, 0, 360, 0.36, 0.15, FRILLY, 0.8),
-         Fan(TOP, 6, 20, 360, 0.26, 0.14, FRILLY, 1.0), Fan(TOP, 4, 0, 360, 0.15, 0.1, FRILLY, 1.2))),
+         Fan(TOP, 6, 20, 360, 0.26, 0.14, FRILLY, 1.0),
+         Fan(TOP, 4, 0, 360, 0.15, 0.1, FRILLY, 1.2))),
     "dahlia": Flower(
         (),
-        (Fan(MID, 13, 0, 360, 0.48, 0.1, POINTED, 0.75), Fan(MID, 10, 15, 360, 0.35, 0.09, POINTED, 1.0),
+        (Fan(MID, 13, 0, 360, 0.48, 0.1, POINTED, 0.75),
+         Fan(MID, 10, 15, 360, 0.35, 0.09, POINTED, 1.0),
          Fan(MID, 7, 0, 360, 0.21, 0.08, POINTED, 1.25)),
         ((0.5, 0.5, 0.05, 0.6),)),
     "sunflower": Flower(
@@ -112,7 +115,8 @@ FLOWERS = {
         ((0.5, 0.37, 0.2, BROWN), (0.5, 0.37, 0.1, DARK))),
     "daisy": Flower(
         STEM,
-        (Fan((0.5, 0.98), 2, 0, 150, 0.2, 0.07, ROUND, LEAF), Fan(TOP, 10, 0, 360, 0.37, 0.07, ROUND)),
+        (Fan((0.5, 0.98), 2, 0, 150, 0.2, 0.07, ROUND, LEAF),
+         Fan(TOP, 10, 0, 360, 0.37, 0.07, ROUND)),
         ((0.5, 0.37, 0.11, GOLD),)),
     "aster": Flower(
         (),
@@ -197,12 +201,14 @@ NAMES = tuple(FLOWERS)
 
 @lru_cache(maxsize=512)
 def toned(colour, tone):
-    """The main colour at lightness `tone` (dark colours are lifted instead), or the fixed colour `tone`."""
+    """The main colour at lightness `tone` (dark ones are lifted), or the fixed colour `tone`."""
     if isinstance(tone, tuple):
         return tone
     if sum(colour) < 200:
         return mix(colour, (255, 255, 255), 0.25 * abs(1 - tone))
-    return shade(colour, tone) if tone <= 1 else mix(colour, (255, 255, 255), min(0.4, 1.6 * (tone - 1)))
+    if tone <= 1:
+        return shade(colour, tone)
+    return mix(colour, (255, 255, 255), min(0.4, 1.6 * (tone - 1)))
 
 
 @lru_cache(maxsize=512)
@@ -221,12 +227,13 @@ def angles(fan):
 
 
 def paint(draw, box, name, colour, rng):
-    """One flower: stems, then fans of petals in table order, then discs; all leaning and turned a little."""
+    """One flower: stems, fans of petals in table order, discs; all leaning and turned a little."""
     flower = FLOWERS[name]
     colour = jitter(colour, rng, 12)
     lean, turn = rng.uniform(-0.06, 0.06), rng.uniform(-9, 9)
     plump, long = rng.uniform(0.88, 1.12), rng.uniform(0.9, 1.02)
-    # One affine map from the unit square: pixel x = left + right * x + slant * y, pixel y = top + tall * y.
+    # One affine map from the unit square to pixels:
+    # x → left + right * x + slant * y, y → top + tall * y.
     x0, top, x1, y1 = box
     left, right, tall = (x1, x0 - x1, y1 - top) if rng.random() < 0.5 else (x0, x1 - x0, y1 - top)
     left, slant = left + 0.6 * lean * right, -lean * right
@@ -253,7 +260,8 @@ def paint(draw, box, name, colour, rng):
             along_x, along_y = reach * (right * across + slant * down), reach * tall * down
             side_x, side_y = half * (slant * across - right * down), half * tall * across
             points = [
-                (base_x + along_x * t + side_x * w, base_y + along_y * t + side_y * w) for t, w in fan.outline
+                (base_x + along_x * t + side_x * w, base_y + along_y * t + side_y * w)
+                for t, w in fan.outline
             ]
             draw.polygon(points, fill=fill, outline=edge)
     for x, y, radius, tone in flower.discs:

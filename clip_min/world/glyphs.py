@@ -45,7 +45,7 @@ def font_of(size):
 
 @lru_cache(maxsize=None)
 def extent(character, size, stroke):
-    """The ink of a character as (left, top, right, bottom), with its stroke, drawn at the origin."""
+    """The ink of a character as (left, top, right, bottom), with its stroke, if drawn at (0, 0)."""
     return font_of(size).getbbox(character, stroke_width=stroke)
 
 
@@ -58,7 +58,9 @@ def paint(draw, box, name, colour, rng):
     room = rng.uniform(0.84, 0.98)
     fit = min((x1 - x0) / (right - left + 10), (y1 - y0) / (bottom - top + 10))
     size = max(8, 2 * round(MEASURED * fit * room / 2))  # even sizes only: few fonts to cache
-    bold = max(1, round(size * rng.choice((0.01, 0.02) if character in DENSE else (0.02, 0.04, 0.05))))
+    bold = max(
+        1, round(size * rng.choice((0.01, 0.02) if character in DENSE else (0.02, 0.04, 0.05)))
+    )
 
     left, top, right, bottom = extent(character, size, bold)
     spare_x, spare_y = x1 - x0 - (right - left), y1 - y0 - (bottom - top)
@@ -70,6 +72,10 @@ def paint(draw, box, name, colour, rng):
     if style != "plain":
         shift = max(1, size // 24) if style == "shadow" else 0
         halo = bold if style == "shadow" else bold + 1
-        draw.text((x + shift, y + shift), character, fill=contrast, font=font_of(size), stroke_width=halo,
-                  stroke_fill=contrast)
-    draw.text((x, y), character, fill=colour, font=font_of(size), stroke_width=bold, stroke_fill=colour)
+        draw.text(
+            (x + shift, y + shift), character, fill=contrast, font=font_of(size), stroke_width=halo,
+            stroke_fill=contrast,
+        )
+    draw.text(
+        (x, y), character, fill=colour, font=font_of(size), stroke_width=bold, stroke_fill=colour
+    )

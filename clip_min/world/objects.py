@@ -18,7 +18,9 @@ def _clock(pen, rng):
     for x, y in around((0.5, 0.52), 0.31, 4):
         pen.oval(pen.spot, x - 0.04, y - 0.04, x + 0.04, y + 0.04)
     for length, share in ((0.28, 0.06), (0.2, 0.09)):
-        pen.line(pen.spot, share, (0.5, 0.52), around((0.5, 0.52), length, 1, rng.uniform(0, 6.28))[0])
+        pen.line(
+            pen.spot, share, (0.5, 0.52), around((0.5, 0.52), length, 1, rng.uniform(0, 6.28))[0]
+        )
 
 
 def _ball(pen, rng):
@@ -61,15 +63,18 @@ def _bottle(pen, rng):
     shoulder = rng.uniform(0.32, 0.42)
     pen.bar(pen.edge, 0.4, 0.0, 0.6, 0.1)
     pen.shape(
-        pen.main, (0.42, 0.1), (0.58, 0.1), (0.58, shoulder - 0.1), (0.73, shoulder + 0.06), (0.73, 0.95),
-        (0.7, 0.99), (0.3, 0.99), (0.27, 0.95), (0.27, shoulder + 0.06), (0.42, shoulder - 0.1),
+        pen.main, (0.42, 0.1), (0.58, 0.1), (0.58, shoulder - 0.1), (0.73, shoulder + 0.06),
+        (0.73, 0.95), (0.7, 0.99), (0.3, 0.99), (0.27, 0.95), (0.27, shoulder + 0.06),
+        (0.42, shoulder - 0.1),
     )
     pen.bar(pen.spot, 0.27, 0.58, 0.73, 0.8)
 
 
 def _cup(pen, rng):
     pen.ring(pen.main, 0.09, (0.74, 0.5), 0.18)
-    pen.shape(pen.main, (0.08, 0.18), (0.74, 0.18), (0.7, 0.85), (0.62, 0.93), (0.2, 0.93), (0.12, 0.85))
+    pen.shape(
+        pen.main, (0.08, 0.18), (0.74, 0.18), (0.7, 0.85), (0.62, 0.93), (0.2, 0.93), (0.12, 0.85)
+    )
     pen.oval(pen.edge, 0.08, 0.1, 0.74, 0.26)
     for x in (0.3, 0.5)[: rng.randint(0, 2)]:
         pen.line(PALE, 0.04, (x, 0.1), (x + 0.04, 0.05), (x, 0.0))
@@ -79,8 +84,8 @@ def _bowl(pen, rng):
     depth = rng.uniform(0.84, 0.9)
     pen.bar(pen.edge, 0.33, depth - 0.06, 0.67, 0.95)
     pen.shape(
-        pen.main, (0.0, 0.38), (1.0, 0.38), (0.95, 0.58), (0.82, 0.77), (0.65, depth), (0.35, depth),
-        (0.18, 0.77), (0.05, 0.58),
+        pen.main, (0.0, 0.38), (1.0, 0.38), (0.95, 0.58), (0.82, 0.77), (0.65, depth),
+        (0.35, depth), (0.18, 0.77), (0.05, 0.58),
     )
     pen.oval(pen.edge, 0.0, 0.28, 1.0, 0.48)
 
@@ -98,7 +103,9 @@ def _bell(pen, rng):
     pen.ring(pen.edge, 0.07, (0.5, 0.1), 0.07)
     pen.oval(pen.edge, 0.4 + swing, 0.78, 0.6 + swing, 0.99)
     pen.oval(pen.main, 0.24, 0.14, 0.76, 0.62)
-    pen.shape(pen.main, (0.24, 0.38), (0.76, 0.38), (0.8, 0.64), (0.97, 0.84), (0.03, 0.84), (0.2, 0.64))
+    pen.shape(
+        pen.main, (0.24, 0.38), (0.76, 0.38), (0.8, 0.64), (0.97, 0.84), (0.03, 0.84), (0.2, 0.64)
+    )
     pen.line(pen.edge, 0.05, (0.18, 0.69), (0.82, 0.69))
 
 
@@ -175,7 +182,9 @@ def _shoe(pen, rng):
     pen.shape(pen.main, (0.04, 0.2), (0.4, 0.2), *toe, (0.02, 0.78))
     pen.bar(pen.spot, 0.02, 0.76, 0.99, 0.87)
     for i in range(rng.randint(2, 3)):
-        pen.line(pen.spot, 0.05, (0.38 + 0.09 * i, 0.34 + 0.08 * i), (0.27 + 0.09 * i, 0.44 + 0.08 * i))
+        pen.line(
+            pen.spot, 0.05, (0.38 + 0.09 * i, 0.34 + 0.08 * i), (0.27 + 0.09 * i, 0.44 + 0.08 * i)
+        )
 
 
 def _cat(pen, rng):
@@ -213,7 +222,9 @@ def _fish(pen, rng):
 
 def _banana(pen, rng):
     sag = rng.uniform(-0.27, -0.19)
-    pen.shape(pen.main, *arc((0.5, 0.28), 0.5, 0, 3.1), *reversed(arc((0.5, sag), 0.65, 0.76, 2.38)))
+    pen.shape(
+        pen.main, *arc((0.5, 0.28), 0.5, 0, 3.1), *reversed(arc((0.5, sag), 0.65, 0.76, 2.38))
+    )
     pen.shape(pen.main, (0.9, 0.36), (1.0, 0.32), (0.98, 0.1), (0.9, 0.12))
     pen.bar(pen.edge, 0.89, 0.06, 0.99, 0.14)
     pen.oval(pen.edge, 0.0, 0.22, 0.1, 0.34)
@@ -230,14 +241,18 @@ def _carrot(pen, rng):
 
 def _knife(pen, rng):
     belly = rng.uniform(0.58, 0.64)
-    pen.shape(pen.main, (0.44, 0.0), (0.54, 0.08), (belly, 0.26), (belly, 0.68), (0.4, 0.68), (0.4, 0.0))
+    pen.shape(
+        pen.main, (0.44, 0.0), (0.54, 0.08), (belly, 0.26), (belly, 0.68), (0.4, 0.68), (0.4, 0.0)
+    )
     pen.bar(pen.edge, 0.41, 0.66, 0.55, 1.0)
 
 
 def _fork(pen, rng):
     for x in (0.3, 0.46, 0.62):
         pen.bar(pen.main, x, 0.02, x + 0.08, 0.34)
-    pen.shape(pen.main, (0.3, 0.28), (0.7, 0.28), (0.68, 0.42), (0.56, 0.52), (0.44, 0.52), (0.32, 0.42))
+    pen.shape(
+        pen.main, (0.3, 0.28), (0.7, 0.28), (0.68, 0.42), (0.56, 0.52), (0.44, 0.52), (0.32, 0.42)
+    )
     grip = rng.uniform(0.05, 0.08)
     pen.shape(pen.main, (0.46, 0.5), (0.54, 0.5), (0.5 + grip, 0.98), (0.5 - grip, 0.98))
 

@@ -1,4 +1,4 @@
-"""The pen that draws objects and vehicles: unit-square shapes, mirrored, squeezed and tilted together."""
+"""The pen that draws objects and vehicles: shapes, mirrored, squeezed and tilted together."""
 
 import math
 
@@ -55,10 +55,14 @@ class Pen:
     def ring(self, colour, share, centre, radius):
         """A circle's outline."""
         x, y = centre
-        self.line(colour, share, *[(x + 2 * radius * u, y + 2 * radius * v) for u, v in CIRCLE + CIRCLE[:2]])
+        self.line(
+            colour,
+            share,
+            *[(x + 2 * radius * u, y + 2 * radius * v) for u, v in CIRCLE + CIRCLE[:2]]
+        )
 
 
 def arc(centre, radius, start, stop, count=12):
-    """`count` points on a circle from angle `start` to `stop` (radians, clockwise from the right)."""
+    """`count` points on a circle, angles `start` to `stop` (radians, clockwise from the right)."""
     steps = (start + (stop - start) * i / (count - 1) for i in range(count))
     return [(centre[0] + radius * math.cos(a), centre[1] + radius * math.sin(a)) for a in steps]

@@ -1,41 +1,52 @@
-"""Pre-training of the tiny CLIP on the miniature world.
+"""Pre-training of the tiny CLIP on the miniature world, in three stages.
 
-    python -m clip_min.world.pretrain --out FIRST
-    python -m clip_min.world.pretrain --out SECOND --start FIRST/tiny.pt --close-up --pairs 700_000 --lr 1e-3 --seed 1
+    python -m clip_min.world.pretrain --out OUT                      all three, about two hours
+    python -m clip_min.world.pretrain --out OUT --stage registers    the last one again, in minutes
+    python -m clip_min.world.pretrain --out OUT --pairs 2_000        all three, shortened
 
 Radford et al. 2021, arXiv:2103.00020, Sec. 2.3 and Fig. 3: a batch holds B pictures and their B
 captions; each picture must find its caption among the B, and each caption its picture.
 
-The run is a function of its flags: a fixed number of steps, everything random from the seed. It
-writes a checkpoint every few hundred steps, and the same command carries on from the last one.
+1. web: all kinds of pictures, right names. Half of the patches of each picture are left out at
+   random, so that a step takes less time (FLIP: Li et al. 2022, arXiv:2212.00794).
+2. close-ups: one large thing in each picture, all patches. Each batch holds one kind of things
+   only. Their captions differ in the name, so only the shape can tell them apart: hard negatives
+   (Robinson et al. 2020, arXiv:2010.04592).
+3. registers: the image tower is locked and only the text tower learns (LiT: Zhai et al. 2021,
+   arXiv:2111.07991), from captions of two registers, one of which is often wrong (captions.py).
+   The pictures' features are computed once, so this stage takes minutes.
+
+A run is a function of its flags: a fixed number of steps, everything random from the seed. The
+same command carries on where an interrupted run stopped. OUT holds web.pt, close-ups.pt and
+registers.pt (the last one is what tiny.pt is), merges.txt, log.jsonl, and web-100k.pt, ... after
+each 100,000 pairs, to see how accuracy grows.
 """
 
 import argparse
 import json
 import math
-import multiprocessing
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from clip_min import load_clip
 from clip_min.allocator import keep_freed_memory
-from clip_min.files import append_line, save_tensors, write_whole
-from clip_min.model import CLIP, VisionTransformer
-from clip_min.preprocess import MEAN, STD
+from clip_min.files import append_line, load_tensors, save_tensors
+from clip_min.model import CLIP, CLS, VisionTransformer
 from clip_min.tokenizer import Tokenizer, learn_merges, save_merges
 from clip_min.world.canvas import SIZE
-from clip_min.world.captions import CLOSE_UP, WEB, caption, web_picture
+from clip_min.world.captions import right_names
+from clip_min.world.recipe import STAGES, augment, batches, draw_pictures
 
-WIDTH, LAYERS, PATCH, EMBED, CONTEXT = 128, 4, 8, 128, 32
-MERGES = 1200
-SAVE_EVERY = 500  # steps
-BATCHES = ((0.15, 64), (0.45, 128), (1.0, 256))  # up to this share of the pairs, batches of this size
+WIDTH, LAYERS, PATCH, EMBED, CONTEXT = 128, 4, 5, 128, 32
+MERGES = 1200  # words and parts of words that the tokenizer learns
+LOG_EVERY, SAVE_EVERY = 100, 200  # steps
+SNAPSHOT = 100_000  # pairs between two files of weights that are kept
 
 
 def contrastive_loss(image_features, text_features, logit_scale):
@@ -51,8 +62,28 @@ def contrastive_loss(image_features, text_features, logit_scale):
     return (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
 
 
+def encode_image(visual, images, masked, generator):
+    """The image tower, without a share of the patches: images [B, 3, S, S] → [B, E]."""
+    x = visual.embed(images)  # [B, 1+S, D]
+    if masked:
+        x = drop_patches(x, masked, generator)  # [B, 1+kept, D]
+    return visual.pool(visual.transformer(x, rows=CLS))
+
+
+def drop_patches(x, masked, generator):
+    """x [B, 1+S, D] → [B, 1+kept, D]: the class token, and other random patches of each picture.
+
+    FLIP, arXiv:2212.00794, Sec. 3. Positions were added before, so the tower knows what is where.
+    """
+    B, S = len(x), x.shape[1] - 1
+    kept = S - round(masked * S)
+    patches = 1 + torch.rand(B, S, generator=generator).argsort(dim=1)[:, :kept]  # [B, kept]
+    rows = torch.cat([torch.zeros(B, 1, dtype=torch.long), patches], dim=1)  # [B, 1+kept]
+    return x[torch.arange(B)[:, None], rows]
+
+
 def initialise(clip):
-    """Random weights with the spread that CLIP starts from: smaller the wider and the deeper a tower is."""
+    """Random weights with CLIP's spread: smaller the wider and the deeper a tower is."""
     for tower in (clip.visual.transformer, clip.transformer):
         width, layers = tower.resblocks[0].ln_1.weight.shape[0], len(tower.resblocks)
         for block in tower.resblocks:
@@ -63,57 +94,19 @@ def initialise(clip):
     nn.init.normal_(clip.token_embedding.weight, std=0.02)
     nn.init.normal_(clip.positional_embedding, std=0.01)
     nn.init.normal_(clip.text_projection, std=WIDTH**-0.5)
-    for parameter in (clip.visual.class_embedding, clip.visual.positional_embedding, clip.visual.proj):
+    visual = clip.visual
+    for parameter in (visual.class_embedding, visual.positional_embedding, visual.proj):
         nn.init.normal_(parameter, std=WIDTH**-0.5)
 
 
-def draw_pictures(seed, count, style):
-    """`count` pictures of the web in a style, uint8 [count, 3, SIZE, SIZE], and the list of their facts."""
-    images, all_facts = np.empty((count, 3, SIZE, SIZE), np.uint8), []
-    with multiprocessing.Pool() as pool:
-        drawn = pool.imap(draw_one, ((seed, i, style) for i in range(count)), chunksize=256)
-        for i, (pixels, facts) in enumerate(drawn):
-            images[i] = pixels
-            all_facts.append(facts)
-            if i % 20_000 == 0:
-                print(f"drawn {i:,} of {count:,} pictures", flush=True)
-    return torch.from_numpy(images), all_facts
-
-
-def draw_one(seed_index_style):
-    """Pixels [3, SIZE, SIZE] and facts of one picture."""
-    image, facts = web_picture(*seed_index_style)
-    return np.asarray(image).transpose(2, 0, 1), facts
-
-
-def augment(images, generator):
-    """uint8 [B, 3, S, S] → float [B, 3, S, S]: shifts of up to 3 pixels, brightness, contrast, normalised."""
-    B, _, S, _ = images.shape
-    padded = F.pad(images.float() / 255, (3, 3, 3, 3), mode="replicate")
-    dx, dy = torch.randint(0, 7, (2, B), generator=generator)
-    rows = dy[:, None] + torch.arange(S)  # [B, S]
-    columns = dx[:, None] + torch.arange(S)
-    shifted = padded.permute(0, 2, 3, 1)[torch.arange(B)[:, None, None], rows[:, :, None], columns[:, None, :]]
-    contrast, brightness = (torch.rand(2, B, 1, 1, 1, generator=generator) - 0.5) * 0.4
-    shifted = ((shifted - 0.5) * (1 + contrast) + 0.5 + 0.5 * brightness).clamp(0, 1)  # [B, S, S, 3]
-    return ((shifted - torch.tensor(MEAN)) / torch.tensor(STD)).permute(0, 3, 1, 2)
-
-
-def batches(pairs, pool, seed, sizes):
-    """For each step: the indices into the pool, shuffled anew each time it has been gone through."""
-    generator, done, order = torch.Generator().manual_seed(seed), 0, torch.empty(0, dtype=torch.long)
-    while done < pairs:
-        size = next(size for share, size in sizes if done < share * pairs)
-        if len(order) < size:
-            order = torch.cat([order, torch.randperm(pool, generator=generator)])
-        yield order[:size]
-        order, done = order[size:], done + size
-
-
 def new_clip(facts, folder, seed):
-    """A CLIP with random weights and a tokenizer learned from captions of these facts, kept in `folder`."""
+    """A CLIP with random weights, and a tokenizer that is learned from captions of these facts.
+
+    The tokenizer's merges are kept in `folder`.
+    """
     rng = random.Random(f"captions {seed}")
-    save_merges(learn_merges([caption(f, rng) for f in facts[:50_000]], MERGES), folder / "merges.txt")
+    captions = [right_names(picture, rng) for picture in facts[:50_000]]
+    save_merges(learn_merges(captions, MERGES), folder / "merges.txt")
     tokenizer = Tokenizer(folder / "merges.txt")
     torch.manual_seed(seed)
     visual = VisionTransformer(SIZE, PATCH, WIDTH, LAYERS, EMBED)
@@ -123,80 +116,127 @@ def new_clip(facts, folder, seed):
     return clip
 
 
-def adamw(clip, lr):
-    """AdamW as in CLIP's Table 18: weight decay on matrices, none on gains, biases and the logit scale."""
-    matrices = [p for p in clip.parameters() if p.ndim >= 2]
-    others = [p for p in clip.parameters() if p.ndim < 2]
+def adamw(parameters, lr):
+    """AdamW as in CLIP's Table 18: no weight decay on gains, biases and the logit scale."""
+    matrices = [p for p in parameters if p.ndim >= 2]
+    others = [p for p in parameters if p.ndim < 2]
     groups = [dict(params=matrices, weight_decay=0.1), dict(params=others, weight_decay=0.0)]
     return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98), fused=True)
 
 
-def learning_rate(lr, step, share):
-    """A warm-up over 200 steps, then half a cosine down to 0; `share` of the pairs has been seen."""
-    return lr * min(1, (step + 1) / 200) * (1 + math.cos(math.pi * share)) / 2
+def learning_rate(stage, step, share):
+    """A warm-up over 200 steps, the full rate, half a cosine to 0; `share` of the pairs is seen."""
+    fallen = max(0.0, share - stage.steady) / (1 - stage.steady)  # 0 to 1
+    return stage.lr * min(1, (step + 1) / 200) * (1 + math.cos(math.pi * fallen)) / 2
 
 
-def train(clip, images, facts, schedule, folder, lr, seed):
-    """One optimiser step for each batch of indices in `schedule`; carries on from folder/progress.pt."""
-    optimiser, progress, first = adamw(clip, lr), folder / "progress.pt", 0
+def learned_parameters(stage, clip):
+    """The list of those that the stage trains; the others are frozen."""
+    for name, parameter in clip.named_parameters():
+        image_side = name.startswith("visual.") or name == "logit_scale"
+        parameter.requires_grad_(not (stage.locked and image_side))
+    return [parameter for parameter in clip.parameters() if parameter.requires_grad]
+
+
+@torch.no_grad()
+def locked_features(clip, images, seed):
+    """Every picture's feature, of one augmented view: uint8 [N, 3, S, S] → [N, E]."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.cat([clip.encode_image(augment(part, generator)) for part in images.split(256)])
+
+
+def train(stage, clip, pictures, folder, seed):
+    """One optimiser step for each batch of the stage → folder/<stage>.pt.
+
+    Every SAVE_EVERY steps all that is needed to carry on goes into folder/<stage>-progress.pt.
+    """
+    images, facts = pictures
+    schedule, progress = batches(stage, facts, seed), folder / f"{stage.name}-progress.pt"
+    learned = learned_parameters(stage, clip)
+    features = locked_features(clip, images, seed) if stage.locked else None
+    optimiser, first, seconds = adamw(learned, stage.lr), 0, 0.0
     if progress.exists():
-        state = torch.load(progress, weights_only=True)
+        state = load_tensors(progress)
         clip.load_state_dict(state["clip"])
         optimiser.load_state_dict(state["optimiser"])
-        first = state["step"]
-        print(f"carrying on from step {first}")
+        first, seconds = state["step"], state["seconds"]
+        print(f"{stage.name}: carrying on from step {first}", flush=True)
     pairs, seen = sum(map(len, schedule)), sum(map(len, schedule[:first]))
-    start, seen_before, losses = time.time(), seen, []
+    start, losses = time.time() - seconds, []
     for step in range(first, len(schedule)):
         index, last = schedule[step], step + 1 == len(schedule)
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(lr, step, seen / pairs)
-        rng, generator = random.Random(f"{seed} {step}"), torch.Generator().manual_seed(step)
-        pictures = augment(images[index], generator)  # [B, 3, S, S]
-        tokens = clip.tokenizer([caption(facts[i], rng) for i in index], CONTEXT, truncate=True)  # [B, L]
-        loss = contrastive_loss(clip.encode_image(pictures), clip.encode_text(tokens), clip.logit_scale)
+            group["lr"] = learning_rate(stage, step, seen / pairs)
+        rng = random.Random(f"{stage.name} {seed} {step}")
+        generator = torch.Generator().manual_seed(step)
+        texts = [stage.caption(facts[i], rng) for i in index]
+        text_features = clip.encode_text(clip.tokenizer(texts, CONTEXT, truncate=True))  # [B, E]
+        if stage.locked:
+            image_features = features[index]  # [B, E]
+        else:
+            views = augment(images[index], generator)  # [B, 3, S, S]
+            image_features = encode_image(clip.visual, views, stage.masked, generator)
+        loss = contrastive_loss(image_features, text_features, clip.logit_scale)
         optimiser.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(clip.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(learned, 1.0)
         optimiser.step()
         with torch.no_grad():
             clip.logit_scale.clamp_(max=math.log(100))  # as CLIP does: tau is never below 0.01
         losses.append(loss.item() - math.log(len(index)))  # 0 = no better than guessing
         seen += len(index)
-        if (step + 1) % 100 == 0 or last:
-            speed = (seen - seen_before) / (time.time() - start)
-            line = dict(step=step + 1, pairs=seen, loss_below_chance=round(sum(losses) / len(losses), 4))
-            line |= dict(tau=round(1 / clip.logit_scale.exp().item(), 4), pairs_per_second=round(speed))
-            line |= dict(seconds=round(time.time() - start), minutes_left=round((pairs - seen) / speed / 60, 1))
+        if (step + 1) % LOG_EVERY == 0 or last:
+            loss, tau = sum(losses) / len(losses), 1 / clip.logit_scale.exp().item()
+            line = dict(stage=stage.name, step=step + 1, pairs=seen)
+            line |= dict(loss_below_chance=round(loss, 4), tau=round(tau, 4))
+            line |= dict(seconds=round(time.time() - start))
             append_line(folder / "log.jsonl", json.dumps(line))
             print(json.dumps(line), flush=True)
             losses = []
         if (step + 1) % SAVE_EVERY == 0 or last:
-            save_tensors(progress, dict(clip=clip.state_dict(), optimiser=optimiser.state_dict(), step=step + 1))
-            save_tensors(folder / "tiny.pt", {name: tensor.half() for name, tensor in clip.state_dict().items()})
+            state = dict(clip=clip.state_dict(), optimiser=optimiser.state_dict())
+            save_tensors(progress, state | dict(step=step + 1, seconds=time.time() - start))
+        if seen // SNAPSHOT > (seen - len(index)) // SNAPSHOT:
+            save_half(clip, folder / f"{stage.name}-{seen // SNAPSHOT * SNAPSHOT // 1000}k.pt")
+    save_half(clip, folder / f"{stage.name}.pt")
+    progress.unlink()
+
+
+def save_half(clip, path):
+    """The weights in half precision, as OpenAI's files hold them."""
+    save_tensors(path, {name: tensor.half() for name, tensor in clip.state_dict().items()})
 
 
 def main():
-    """Draw the pool, make or load a CLIP, train it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder for tiny.pt, merges.txt, progress and log")
-    parser.add_argument("--start", type=Path, help="weights to go on from, with their merges.txt beside them")
-    parser.add_argument("--close-up", action="store_true", help="one large thing in each picture")
-    parser.add_argument("--pairs", type=int, default=1_000_000, help="picture–caption pairs seen in all")
-    parser.add_argument("--pool", type=int, default=200_000, help="different pictures among them")
-    parser.add_argument("--lr", type=float, default=1.5e-3)
-    parser.add_argument("--seed", type=int, default=0)
+    """The stages in turn, each from the weights of the one before."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--out", type=Path, required=True, help="folder for everything that comes out")
+    add("--stage", choices=[stage.name for stage in STAGES], help="only this one")
+    add("--pairs", type=int, help="pairs of each stage, and at most so many pictures")
+    add("--pictures", type=Path, help="folder to keep drawn pictures in (default: --out)")
+    add("--seed", type=int, default=0)
     flags = parser.parse_args()
     keep_freed_memory()
     flags.out.mkdir(parents=True, exist_ok=True)
-    images, facts = draw_pictures(flags.seed, flags.pool, CLOSE_UP if flags.close_up else WEB)
-    if flags.start:
-        clip, sizes = load_clip(flags.start).requires_grad_(), BATCHES[-1:]  # past the small batches
-        write_whole(flags.out / "merges.txt", flags.start.with_name("merges.txt").read_bytes())
-    else:
-        clip, sizes = new_clip(facts, flags.out, flags.seed), BATCHES
-    schedule = list(batches(flags.pairs, flags.pool, flags.seed, sizes))
-    train(clip, images, facts, schedule, flags.out, flags.lr, flags.seed)
+    for stage, before in zip(STAGES, (None, *STAGES)):
+        weights, progress = flags.out / f"{stage.name}.pt", flags.out / f"{stage.name}-progress.pt"
+        if flags.stage not in (None, stage.name):
+            continue
+        if weights.exists() and not progress.exists():
+            print(f"{weights} is there already: remove it to make it again.", flush=True)
+            continue
+        if flags.pairs:
+            stage = replace(stage, pairs=flags.pairs, pictures=min(flags.pairs, stage.pictures))
+        drawn, world = flags.pictures or flags.out, f"{stage.name}-{flags.seed}"
+        pictures = draw_pictures(world, stage.pictures, stage.style, drawn)
+        if before is None:
+            clip = new_clip(pictures.facts, flags.out, flags.seed)
+        else:
+            clip = load_clip(flags.out / f"{before.name}.pt")
+        train(stage, clip, pictures, flags.out, flags.seed)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,6 @@ import math
 
 from clip_min.world.canvas import jitter, mix, shade
 
-NAMES = (
-    "desert", "pasture land", "annual crop land", "permanent crop land", "vegetation land", "forest",
-    "lake", "river", "highway", "residential buildings", "industrial buildings", "harbor",
-)
-
 REACH = 0.8  # a turned square of this half-width still covers the unit square
 FIELDS = (
     (112, 146, 66), (150, 170, 78), (84, 122, 56), (202, 188, 108), (176, 148, 90),
@@ -24,17 +19,14 @@ ROAD = (118, 118, 120)
 TREE = (52, 84, 44)
 
 
-def paint(draw, box, name, colour, rng):
-    """Cover the box with land of the kind `name`; meant for whole canvases, as edges are not clipped."""
-    globals()["_" + name.replace(" ", "_")](draw, box, _turned(box, rng.uniform(0, 2 * math.pi)), colour, rng)
-
-
 def _turned(box, angle):
-    """A function: points (u, v), with (0, 0) at the middle of the box → pixels, turned by `angle`."""
+    """A function: points (u, v), (0, 0) the middle of the box → pixels, turned by `angle`."""
     x0, y0, x1, y1 = box
     x, y = (x0 + x1) / 2, (y0 + y1) / 2
     cosine, sine = (x1 - x0) * math.cos(angle), (x1 - x0) * math.sin(angle)
-    return lambda *points: [(x + cosine * u - sine * v, y + sine * u + cosine * v) for u, v in points]
+    return lambda *points: [
+        (x + cosine * u - sine * v, y + sine * u + cosine * v) for u, v in points
+    ]
 
 
 def _block(draw, place, u, v, wide, high, fill, outline=None):
@@ -67,7 +59,9 @@ def _winding(rng, swing, step=0.07):
     """Points (u, v) of a smooth path that crosses the turned square."""
     slow, fast, a, b = rng.uniform(3, 6), rng.uniform(8, 12), rng.uniform(0, 6), rng.uniform(0, 6)
     shift, us = rng.uniform(-0.2, 0.2), [step * i - REACH for i in range(int(2 * REACH / step) + 2)]
-    return [(u, shift + swing * (math.sin(slow * u + a) + 0.3 * math.sin(fast * u + b))) for u in us]
+    return [
+        (u, shift + swing * (math.sin(slow * u + a) + 0.3 * math.sin(fast * u + b))) for u in us
+    ]
 
 
 def _fields(draw, box, place, shortest, longest, rng):
@@ -88,7 +82,10 @@ def _desert(draw, box, place, colour, rng):
     for _ in range(rng.randint(2, 5)):
         path = _winding(rng, rng.uniform(0.05, 0.2))
         shift = rng.uniform(-0.6, 0.6)
-        draw.line(place(*((u, v + shift) for u, v in path)), fill=shade(sand, 0.95), width=rng.randint(6, 14))
+        draw.line(
+            place(*((u, v + shift) for u, v in path)), fill=shade(sand, 0.95),
+            width=rng.randint(6, 14),
+        )
     ripple, period = _winding(rng, rng.uniform(0.03, 0.09)), rng.uniform(0.08, 0.17)
     for shift in _cuts(0.8 * period, 1.3 * period, rng):
         cut = rng.randint(0, 5)
@@ -105,7 +102,9 @@ def _pasture_land(draw, box, place, colour, rng):
     for _ in range(rng.randint(0, 2)):
         place = _turned(box, rng.uniform(0, 6))
         v = rng.uniform(-0.45, 0.45)
-        draw.line(place((-REACH, v), (REACH, v)), fill=mix(TREE, grass, 0.25), width=rng.choice((2, 3)))
+        draw.line(
+            place((-REACH, v), (REACH, v)), fill=mix(TREE, grass, 0.25), width=rng.choice((2, 3))
+        )
         for _ in range(rng.randint(0, 7)):
             _disc(draw, place((rng.uniform(-0.6, 0.6), v))[0], rng.uniform(1.5, 3.5), TREE)
     if rng.random() < 0.3:
@@ -118,7 +117,9 @@ def _annual_crop_land(draw, box, place, colour, rng):
 
 
 def _permanent_crop_land(draw, box, place, colour, rng):
-    soil = jitter(rng.choice(((196, 168, 118), (178, 142, 98), (160, 170, 100), (206, 188, 146))), rng, 10)
+    soil = jitter(
+        rng.choice(((196, 168, 118), (178, 142, 98), (160, 170, 100), (206, 188, 146))), rng, 10
+    )
     tree = jitter(rng.choice(((62, 100, 46), (84, 118, 58), (50, 86, 56))), rng, 10)
     period, along = rng.uniform(0.11, 0.16), rng.choice((0.8, 1, 1.2))
     radius = rng.uniform(0.26, 0.36) * period * (box[2] - box[0])
@@ -136,7 +137,9 @@ def _permanent_crop_land(draw, box, place, colour, rng):
 def _vegetation_land(draw, box, place, colour, rng):
     ground = jitter(rng.choice(((160, 158, 104), (148, 154, 92), (170, 156, 112))), rng, 10)
     draw.rectangle(box, fill=ground)
-    _scatter(draw, box, 14, 0.06, 0.16, (shade(ground, 0.93), shade(ground, 1.06), (138, 142, 84)), rng)
+    _scatter(
+        draw, box, 14, 0.06, 0.16, (shade(ground, 0.93), shade(ground, 1.06), (138, 142, 84)), rng
+    )
     shrubs = ((92, 108, 58), (106, 118, 66), (78, 98, 54), (122, 128, 72))
     _scatter(draw, box, rng.randint(60, 120), 0.012, rng.uniform(0.03, 0.05), shrubs, rng)
 
@@ -147,7 +150,9 @@ def _forest(draw, box, place, colour, rng):
     draw.rectangle(box, fill=dark)
     largest = rng.uniform(0.05, 0.085) * (box[2] - box[0])
     for _ in range(rng.randint(75, 100)):
-        x, y, radius = rng.uniform(box[0], box[2]), rng.uniform(box[1], box[3]), largest * rng.uniform(0.6, 1)
+        x, y, radius = (
+            rng.uniform(box[0], box[2]), rng.uniform(box[1], box[3]), largest * rng.uniform(0.6, 1),
+        )
         tone = shade(green, rng.uniform(0.75, 1.15))
         _disc(draw, (x + 0.3 * radius, y + 0.3 * radius), radius, dark)
         _disc(draw, (x, y), 0.9 * radius, tone)
@@ -169,15 +174,21 @@ def _shores(draw, box, place, rng):
 
 def _lake(draw, box, place, colour, rng):
     _shores(draw, box, _turned(box, rng.uniform(0, 6)), rng)
-    water, radius, oval = jitter(rng.choice(WATER), rng, 8), rng.uniform(0.28, 0.42), rng.uniform(0.65, 1)
+    water, radius, oval = (
+        jitter(rng.choice(WATER), rng, 8), rng.uniform(0.28, 0.42), rng.uniform(0.65, 1),
+    )
     u, v, count = rng.uniform(-0.12, 0.12), rng.uniform(-0.12, 0.12), 26
     waves = [(k, rng.uniform(0, 6), rng.uniform(0, 0.3) / k) for k in (2, 3, 4, 5)]
     outline = []
     for angle in (2 * math.pi * i / count for i in range(count)):
         reach = 1 + sum(height * math.sin(k * angle + phase) for k, phase, height in waves)
         outline.append((reach * math.cos(angle), oval * reach * math.sin(angle)))
-    for size, tone in ((1.09, (204, 190, 152)), (1, mix(water, (110, 160, 160), 0.35)), (0.88, water)):
-        draw.polygon(place(*((u + radius * size * a, v + radius * size * b) for a, b in outline)), fill=tone)
+    for size, tone in (
+        (1.09, (204, 190, 152)), (1, mix(water, (110, 160, 160), 0.35)), (0.88, water),
+    ):
+        draw.polygon(
+            place(*((u + radius * size * a, v + radius * size * b) for a, b in outline)), fill=tone
+        )
 
 
 def _river(draw, box, place, colour, rng):
@@ -219,8 +230,13 @@ def _highway(draw, box, place, colour, rng):
 
 
 def _residential_buildings(draw, box, place, colour, rng):
-    draw.rectangle(box, fill=jitter(rng.choice(((126, 138, 96), (148, 140, 116), (112, 128, 88))), rng, 10))
-    roofs = ((178, 92, 66), (150, 82, 64), (196, 124, 92), (150, 146, 142), mix(colour, (160, 110, 90), 0.4))
+    draw.rectangle(
+        box, fill=jitter(rng.choice(((126, 138, 96), (148, 140, 116), (112, 128, 88))), rng, 10)
+    )
+    roofs = (
+        (178, 92, 66), (150, 82, 64), (196, 124, 92), (150, 146, 142),
+        mix(colour, (160, 110, 90), 0.4),
+    )
     depth, wide = rng.uniform(0.3, 0.4), rng.uniform(0.12, 0.16)
     cross = rng.uniform(-0.3, 0.3)
     for v in _cuts(depth, 1.1 * depth, rng):
@@ -248,7 +264,9 @@ def _hall(draw, place, u, v, wide, high, roof, rng):
 
 
 def _industrial_buildings(draw, box, place, colour, rng):
-    draw.rectangle(box, fill=jitter(rng.choice(((138, 136, 130), (150, 142, 128), (118, 120, 118))), rng, 8))
+    draw.rectangle(
+        box, fill=jitter(rng.choice(((138, 136, 130), (150, 142, 128), (118, 120, 118))), rng, 8)
+    )
     shortest = rng.uniform(0.34, 0.45)
     roofs = ((234, 234, 230), (208, 210, 212), (188, 194, 202), mix(colour, (210, 210, 210), 0.6))
     tops = _cuts(shortest, 1.4 * shortest, rng)
@@ -257,7 +275,10 @@ def _industrial_buildings(draw, box, place, colour, rng):
         for left, right in zip(sides, sides[1:]):
             wide, high = right - left - 0.09, low - top - 0.09
             if rng.random() < 0.75:
-                _hall(draw, place, left, top, wide, high * rng.uniform(0.75, 1), rng.choice(roofs), rng)
+                _hall(
+                    draw, place, left, top, wide, high * rng.uniform(0.75, 1), rng.choice(roofs),
+                    rng,
+                )
                 continue
             for i in range(6):
                 tone = jitter(rng.choice((colour, (170, 80, 60), (70, 100, 140))), rng)
@@ -280,11 +301,31 @@ def _harbor(draw, box, place, colour, rng):
                     a, b, wide, high = u + side, v + 0.02, 0.08, long * rng.uniform(0.35, 0.46)
                     bow = (a, b + 0.05), (a + wide / 2, b), (a + wide, b + 0.05)
                     stern = (a + wide, b + high), (a, b + high)
-                    draw.polygon(place(*bow, *stern), fill=rng.choice(hulls), outline=shade(water, 0.6))
+                    draw.polygon(
+                        place(*bow, *stern), fill=rng.choice(hulls), outline=shade(water, 0.6)
+                    )
     for u in _cuts(0.2, 0.4, rng):
         if rng.random() < 0.5:
             _hall(draw, place, u, edge + 0.12, 0.17, 0.16, jitter((200, 198, 192), rng, 14), rng)
         else:
             for i in range(4):
-                _block(draw, place, u, edge + 0.12 + 0.04 * i, 0.16, 0.03, jitter(rng.choice(hulls), rng))
+                _block(
+                    draw, place, u, edge + 0.12 + 0.04 * i, 0.16, 0.03,
+                    jitter(rng.choice(hulls), rng),
+                )
     draw.line(place((-REACH, edge + 0.36), (REACH, edge + 0.36)), fill=ROAD, width=5)
+
+
+PAINTERS = {
+    "desert": _desert, "pasture land": _pasture_land, "annual crop land": _annual_crop_land,
+    "permanent crop land": _permanent_crop_land, "vegetation land": _vegetation_land,
+    "forest": _forest, "lake": _lake, "river": _river, "highway": _highway,
+    "residential buildings": _residential_buildings, "industrial buildings": _industrial_buildings,
+    "harbor": _harbor,
+}
+NAMES = tuple(PAINTERS)
+
+
+def paint(draw, box, name, colour, rng):
+    """Cover the box with land of the kind `name`: a whole canvas, as edges are not clipped."""
+    PAINTERS[name](draw, box, _turned(box, rng.uniform(0, 2 * math.pi)), colour, rng)

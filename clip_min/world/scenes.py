@@ -9,24 +9,16 @@ import math
 
 from clip_min.world.canvas import at, jitter, mix, shade
 
-NAMES = (
-    "desert", "beach", "island", "lake", "harbor", "bridge", "waterfall", "cave", "volcano", "mountain",
-    "forest", "meadow", "farm", "village", "castle", "city", "street", "bedroom",
-)
-
 SKIES = (  # top, horizon
-    ((92, 156, 226), (196, 224, 244)), ((120, 176, 232), (220, 234, 240)), ((150, 176, 200), (214, 218, 216)),
-    ((150, 140, 190), (250, 196, 150)), ((110, 130, 190), (252, 214, 170)),
+    ((92, 156, 226), (196, 224, 244)),
+    ((120, 176, 232), (220, 234, 240)),
+    ((150, 176, 200), (214, 218, 216)),
+    ((150, 140, 190), (250, 196, 150)),
+    ((110, 130, 190), (252, 214, 170)),
 )
 WHITE, DARK = (246, 246, 242), (44, 42, 46)
 SAND, GRASS, ROCK, TREE = (226, 200, 148), (106, 162, 72), (122, 114, 108), (48, 98, 54)
 SEA = ((40, 116, 170), (36, 140, 172), (60, 110, 150))
-
-
-def paint(draw, box, name, colour, rng):
-    """Cover the box with the place `name`."""
-    x0, y0, x1, y1 = box
-    globals()["_" + name](draw, (x1, y0, x0, y1) if rng.random() < 0.5 else box, colour, rng)
 
 
 def _poly(draw, box, fill, *points):
@@ -63,7 +55,9 @@ def _sky(draw, box, horizon, rng):
     for _ in range(rng.randint(0, 2)):
         x, y, tone = rng.random(), rng.uniform(0.1, 0.5) * horizon, mix(low, WHITE, 0.7)
         for shift in (-0.09, 0, 0.09):
-            _oval(draw, box, tone, x + shift, y - 0.02 * (shift == 0), 0.08, rng.uniform(0.025, 0.05))
+            _oval(
+                draw, box, tone, x + shift, y - 0.02 * (shift == 0), 0.08, rng.uniform(0.025, 0.05)
+            )
     return low
 
 
@@ -105,16 +99,23 @@ def _house(draw, box, x, y, wide, high, roof, rng):
     """A gabled house whose front stands at (x, y)."""
     wall = jitter(rng.choice(((236, 226, 204), (214, 190, 160), (232, 232, 228))), rng, 10)
     _rect(draw, box, wall, x - wide / 2, y - high, x + wide / 2, y)
-    _poly(draw, box, roof, (x - 0.6 * wide, y - high), (x, y - 1.7 * high), (x + 0.6 * wide, y - high))
+    _poly(
+        draw, box, roof, (x - 0.6 * wide, y - high), (x, y - 1.7 * high), (x + 0.6 * wide, y - high)
+    )
     _rect(draw, box, shade(roof, 0.6), x - 0.1 * wide, y - 0.55 * high, x + 0.1 * wide, y)
     for side in (-0.33, 0.33):
-        _rect(draw, box, (86, 104, 124), x + (side - 0.09) * wide, y - 0.8 * high, x + (side + 0.09) * wide,
-              y - 0.5 * high)
+        _rect(
+            draw, box, (86, 104, 124), x + (side - 0.09) * wide, y - 0.8 * high,
+            x + (side + 0.09) * wide, y - 0.5 * high,
+        )
 
 
 def _boat(draw, box, x, y, size, colour):
     """A sailing boat whose hull floats at (x, y)."""
-    hull = (x - size, y), (x + size, y), (x + 0.7 * size, y + 0.4 * size), (x - 0.7 * size, y + 0.4 * size)
+    hull = (
+        (x - size, y), (x + size, y), (x + 0.7 * size, y + 0.4 * size),
+        (x - 0.7 * size, y + 0.4 * size),
+    )
     _poly(draw, box, colour, *hull)
     _line(draw, box, DARK, 1, (x, y), (x, y - 2.2 * size))
     _poly(draw, box, WHITE, (x + 0.1 * size, y - 0.3 * size), (x + 0.1 * size, y - 2.1 * size),
@@ -126,14 +127,19 @@ def _desert(draw, box, colour, rng):
     sand = jitter(rng.choice((SAND, (216, 166, 104), (206, 142, 92))), rng, 10)
     _sky(draw, box, horizon, rng)
     for i in range(3):
-        edge = _ridge(draw, box, shade(sand, 0.86 + 0.08 * i), horizon + 0.17 * i, rng.uniform(0.03, 0.06),
-                      rng)
+        edge = _ridge(
+            draw, box, shade(sand, 0.86 + 0.08 * i), horizon + 0.17 * i, rng.uniform(0.03, 0.06),
+            rng,
+        )
         _line(draw, box, shade(sand, 1.12), 2, *edge)
     for _ in range(rng.randint(0, 3)):
         x, y, size = rng.uniform(0.1, 0.9), rng.uniform(0.65, 0.95), rng.uniform(0.14, 0.28)
         _line(draw, box, (64, 118, 66), 5, (x, y), (x, y - size))
         for side in (-0.35, 0.35):
-            arm = (x, y - 0.4 * size), (x + side * size, y - 0.4 * size), (x + side * size, y - 0.75 * size)
+            arm = (
+                (x, y - 0.4 * size), (x + side * size, y - 0.4 * size),
+                (x + side * size, y - 0.75 * size),
+            )
             _line(draw, box, (64, 118, 66), 3, *arm)
 
 
@@ -152,7 +158,10 @@ def _beach(draw, box, colour, rng):
               (x, y - 2 * size),
               (x + size / 2, y - 1.8 * size), (x + size, y - 1.3 * size))
     if rng.random() < 0.5:
-        _palm(draw, box, rng.uniform(0.05, 0.25), rng.uniform(0.75, 0.95), rng.uniform(0.45, 0.65), rng)
+        _palm(
+            draw, box, rng.uniform(0.05, 0.25), rng.uniform(0.75, 0.95), rng.uniform(0.45, 0.65),
+            rng,
+        )
 
 
 def _island(draw, box, colour, rng):
@@ -210,7 +219,9 @@ def _bridge(draw, box, colour, rng):
         for x in (0.25, 0.75):
             _rect(draw, box, paint_work, x - 0.03, deck - high, x + 0.03, deck + 0.25)
         for middle in (-0.25, 0.5, 1.25):
-            cable = [(middle + s / 16, deck - 0.03 - high * 0.9 * (s / 4) ** 2) for s in range(-4, 5)]
+            cable = [
+                (middle + s / 16, deck - 0.03 - high * 0.9 * (s / 4) ** 2) for s in range(-4, 5)
+            ]
             _line(draw, box, paint_work, 2, *cable)
             for x, y in cable:
                 _line(draw, box, paint_work, 1, (x, y), (x, deck))
@@ -242,9 +253,14 @@ def _waterfall(draw, box, colour, rng):
     _rect(draw, box, (206, 228, 240), x - half, top, x + half, pool)
     for _ in range(12):
         a, b = x + half * rng.uniform(-0.9, 0.9), rng.uniform(top, pool - 0.2)
-        _line(draw, box, rng.choice((WHITE, (150, 192, 220))), 2, (a, b), (a, b + rng.uniform(0.1, 0.3)))
+        _line(
+            draw, box, rng.choice((WHITE, (150, 192, 220))), 2, (a, b),
+            (a, b + rng.uniform(0.1, 0.3)),
+        )
     for i in range(7):
-        _oval(draw, box, WHITE, x + half * (i - 3) / 2.5, pool + rng.uniform(-0.01, 0.03), 0.06, 0.04)
+        _oval(
+            draw, box, WHITE, x + half * (i - 3) / 2.5, pool + rng.uniform(-0.01, 0.03), 0.06, 0.04
+        )
 
 
 def _cave(draw, box, colour, rng):
@@ -256,11 +272,18 @@ def _cave(draw, box, colour, rng):
     for _ in range(16):
         a, b = rng.random(), rng.uniform(0.12, 0.9)
         tone = shade(rock, rng.uniform(0.82, 1.12))
-        _poly(draw, box, tone, (a, b), (a + 0.16, b - 0.04), (a + 0.2, b + 0.08), (a + 0.05, b + 0.14))
+        _poly(
+            draw, box, tone, (a, b), (a + 0.16, b - 0.04), (a + 0.2, b + 0.08), (a + 0.05, b + 0.14)
+        )
     _rect(draw, box, shade(rock, 1.15), 0, floor, 1, 1)
     for size, tone in ((1, shade(rock, 0.55)), (0.86, (32, 28, 30)), (0.5, (12, 10, 14))):
-        arch = [(x + size * wide * math.cos(a / 4) * rng.uniform(0.9, 1.1),
-                 floor - size * (floor - top) * math.sin(a / 4) * rng.uniform(0.92, 1.08)) for a in range(13)]
+        arch = [
+            (
+                x + size * wide * math.cos(a / 4) * rng.uniform(0.9, 1.1),
+                floor - size * (floor - top) * math.sin(a / 4) * rng.uniform(0.92, 1.08),
+            )
+            for a in range(13)
+        ]
         _poly(draw, box, tone, *arch)
     for _ in range(rng.randint(2, 5)):
         a, long = x + wide * rng.uniform(-0.55, 0.55), rng.uniform(0.1, 0.2)
@@ -275,32 +298,50 @@ def _volcano(draw, box, colour, rng):
     rock, lava = jitter((84, 70, 70), rng, 10), (250, 110, 30)
     for i in range(rng.randint(5, 9)):
         drift, size = rng.uniform(-0.1, 0.14) * i / 4, 0.06 + 0.012 * i
-        _oval(draw, box, jitter((130, 124, 126), rng, 16), x + drift, top - 0.03 - 0.05 * i, size, size * 0.8)
+        _oval(
+            draw, box, jitter((130, 124, 126), rng, 16), x + drift, top - 0.03 - 0.05 * i, size,
+            size * 0.8,
+        )
     for _ in range(rng.randint(0, 7)):
-        _line(draw, box, lava, 2, (x, top), (x + rng.uniform(-0.2, 0.2), top - rng.uniform(0.1, 0.25)))
+        _line(
+            draw, box, lava, 2, (x, top), (x + rng.uniform(-0.2, 0.2), top - rng.uniform(0.1, 0.25))
+        )
     wide = rng.uniform(0.42, 0.6)
-    _poly(draw, box, rock, (x - wide, foot), (x - 0.22, top + 0.22), (x - mouth, top), (x + mouth, top),
-          (x + 0.22, top + 0.22), (x + wide, foot))
+    _poly(
+        draw, box, rock, (x - wide, foot), (x - 0.22, top + 0.22), (x - mouth, top),
+        (x + mouth, top), (x + 0.22, top + 0.22), (x + wide, foot),
+    )
     _oval(draw, box, lava, x, top + 0.01, mouth, 0.03)
     for _ in range(rng.randint(1, 3)):
         a, b, c = (rng.uniform(-s, s) for s in (0.06, 0.12, 0.2))
-        _line(draw, box, lava, 4, (x + a, top), (x + b, top + 0.17), (x + c, top + rng.uniform(0.28, 0.45)))
-    _ridge(draw, box, rng.choice(((58, 78, 52), (70, 60, 58), (92, 116, 70))), foot - 0.02, 0.02, rng)
+        _line(
+            draw, box, lava, 4, (x + a, top), (x + b, top + 0.17),
+            (x + c, top + rng.uniform(0.28, 0.45)),
+        )
+    _ridge(
+        draw, box, rng.choice(((58, 78, 52), (70, 60, 58), (92, 116, 70))), foot - 0.02, 0.02, rng
+    )
 
 
 def _mountain(draw, box, colour, rng):
     _sky(draw, box, 0.75, rng)
-    foot, rock = rng.uniform(0.72, 0.85), jitter(rng.choice((ROCK, (108, 114, 130), (126, 104, 92))), rng, 10)
+    foot, rock = rng.uniform(0.72, 0.85), jitter(
+        rng.choice((ROCK, (108, 114, 130), (126, 104, 92))), rng, 10
+    )
     count = rng.randint(2, 4)
     for i in rng.sample(range(count), count):
-        x, top, wide = (i + rng.uniform(0.3, 0.7)) / count, rng.uniform(0.12, 0.38), rng.uniform(0.32, 0.5)
+        x, top, wide = (
+            (i + rng.uniform(0.3, 0.7)) / count, rng.uniform(0.12, 0.38), rng.uniform(0.32, 0.5),
+        )
         tone, high, snow = shade(rock, rng.uniform(0.85, 1.15)), foot - top, rng.uniform(0.2, 0.4)
         _poly(draw, box, tone, (x - wide, foot), (x, top), (x + wide, foot))
         _poly(draw, box, shade(tone, 0.78), (x, top), (x + wide, foot), (x + 0.2 * wide, foot),
               (x - 0.05, top + 0.5 * high))
         low, side = top + snow * high, snow * wide
-        _poly(draw, box, WHITE, (x - side, low), (x, top), (x + side, low), (x + side / 2, low - 0.05),
-              (x, low + 0.03), (x - side / 2, low - 0.05))
+        _poly(
+            draw, box, WHITE, (x - side, low), (x, top), (x + side, low),
+            (x + side / 2, low - 0.05), (x, low + 0.03), (x - side / 2, low - 0.05),
+        )
     _ridge(draw, box, jitter((86, 130, 72), rng, 14), foot - 0.02, 0.025, rng)
     for _ in range(rng.randint(0, 5)):
         _fir(draw, box, rng.random(), rng.uniform(0.88, 1), rng.uniform(0.1, 0.18), TREE)
@@ -319,8 +360,10 @@ def _forest(draw, box, colour, rng):
             if leafy:
                 _rect(draw, box, (86, 66, 48), x - 0.025, y - 0.6 * high, x + 0.025, y)
                 for shift in (-0.07, 0.07, 0):
-                    _oval(draw, box, shade(tone, 1 - shift), x + shift, y - 0.72 * high + abs(shift), 0.1,
-                          0.14)
+                    _oval(
+                        draw, box, shade(tone, 1 - shift), x + shift, y - 0.72 * high + abs(shift),
+                        0.1, 0.14,
+                    )
             else:
                 _fir(draw, box, x, y, high, tone)
 
@@ -350,15 +393,20 @@ def _farm(draw, box, colour, rng):
     _rect(draw, box, soil, 0, horizon, 1, 1)
     vanish = rng.uniform(0.4, 0.8)
     for i in range(-8, 18):
-        _line(draw, box, shade(soil, 0.75), 2, (vanish + (i / 9 - vanish) * 0.35, horizon + 0.06), (i / 9, 1))
+        _line(
+            draw, box, shade(soil, 0.75), 2, (vanish + (i / 9 - vanish) * 0.35, horizon + 0.06),
+            (i / 9, 1),
+        )
     barn, wide = mix(colour, (176, 50, 40), 0.6), rng.uniform(0.17, 0.22)
     y = horizon + 0.08
     if rng.random() < 0.8:
         silo = x + wide + 0.1
         _rect(draw, box, (196, 196, 196), silo - 0.06, y - 0.42, silo + 0.06, y)
         _oval(draw, box, (150, 150, 154), silo, y - 0.42, 0.06, 0.05)
-    _poly(draw, box, barn, (x - wide, y), (x - wide, y - 0.24), (x - 0.6 * wide, y - 0.36), (x, y - 0.42),
-          (x + 0.6 * wide, y - 0.36), (x + wide, y - 0.24), (x + wide, y))
+    _poly(
+        draw, box, barn, (x - wide, y), (x - wide, y - 0.24), (x - 0.6 * wide, y - 0.36),
+        (x, y - 0.42), (x + 0.6 * wide, y - 0.36), (x + wide, y - 0.24), (x + wide, y),
+    )
     roof = (x - wide - 0.02, y - 0.23), (x - 0.6 * wide, y - 0.37), (x, y - 0.43)
     _line(draw, box, DARK, 3, *roof, (x + 0.6 * wide, y - 0.37), (x + wide + 0.02, y - 0.23))
     _rect(draw, box, WHITE, x - 0.08, y - 0.18, x + 0.08, y)
@@ -403,8 +451,10 @@ def _castle(draw, box, colour, rng):
         _rect(draw, box, shade(stone, 0.88), place - half, low - high, place + half, low)
         _rect(draw, box, DARK, place - 0.015, low - high + 0.09, place + 0.015, low - high + 0.16)
         if pointed:
-            _poly(draw, box, mix(colour, DARK, 0.2), (place - 0.1, low - high), (place, low - high - 0.19),
-                  (place + 0.1, low - high))
+            _poly(
+                draw, box, mix(colour, DARK, 0.2), (place - 0.1, low - high),
+                (place, low - high - 0.19), (place + 0.1, low - high),
+            )
             continue
         for i in (-1, 0, 1):
             middle = place + 0.06 * i
@@ -416,7 +466,9 @@ def _castle(draw, box, colour, rng):
     wall = low - 0.27
     _rect(draw, box, stone, x - wide, wall, x + wide, low)
     for i in range(-4, 5, 2):
-        _rect(draw, box, stone, x + wide * (i - 0.6) / 5, wall - 0.045, x + wide * (i + 0.6) / 5, wall)
+        _rect(
+            draw, box, stone, x + wide * (i - 0.6) / 5, wall - 0.045, x + wide * (i + 0.6) / 5, wall
+        )
     _oval(draw, box, DARK, x, low - 0.13, 0.06, 0.06)
     _rect(draw, box, DARK, x - 0.06, low - 0.13, x + 0.06, low)
 
@@ -462,18 +514,25 @@ def _street(draw, box, colour, rng):
             for level in (0.2, 0.6):
                 for d in (far + (near - far) * 0.3, far + (near - far) * 0.7):
                     u, v, size = x + reach * d, y - high * d * level, 0.09 * d
-                    _rect(draw, box, shade(tone, 0.55), u - size / 3, v - size, u + size / 3, v + size / 2)
+                    _rect(
+                        draw, box, shade(tone, 0.55), u - size / 3, v - size, u + size / 3,
+                        v + size / 2,
+                    )
     if rng.random() < 0.6:
         d, side = rng.uniform(0.35, 0.7), rng.choice((-1, 1))
         a, b, size = x + side * 0.22 * d, y + (1 - y) * d, 0.14 * d
         _rect(draw, box, colour, a - size, b - size, a + size, b)
-        _rect(draw, box, shade(colour, 0.75), a - 0.7 * size, b - 1.6 * size, a + 0.7 * size, b - size)
+        _rect(
+            draw, box, shade(colour, 0.75), a - 0.7 * size, b - 1.6 * size, a + 0.7 * size, b - size
+        )
         for wheel in (-0.8, 0.5):
             _rect(draw, box, DARK, a + wheel * size, b, a + (wheel + 0.3) * size, b + 0.3 * size)
 
 
 def _bedroom(draw, box, colour, rng):
-    wall = jitter(rng.choice(((226, 214, 190), (196, 210, 220), (220, 196, 190), (206, 216, 190))), rng, 10)
+    wall = jitter(
+        rng.choice(((226, 214, 190), (196, 210, 220), (220, 196, 190), (206, 216, 190))), rng, 10
+    )
     floor, y, x = jitter((160, 116, 78), rng), rng.uniform(0.6, 0.68), rng.uniform(0.3, 0.45)
     _rect(draw, box, wall, 0, 0, 1, y)
     _rect(draw, box, floor, 0, y, 1, 1)
@@ -481,7 +540,9 @@ def _bedroom(draw, box, colour, rng):
     a, b = rng.uniform(0.55, 0.65), rng.uniform(0.08, 0.16)
     _rect(draw, box, WHITE, a, b, a + 0.28, b + 0.3)
     for pane in (0.02, 0.15):
-        _rect(draw, box, jitter((150, 196, 232), rng), a + pane, b + 0.02, a + pane + 0.11, b + 0.28)
+        _rect(
+            draw, box, jitter((150, 196, 232), rng), a + pane, b + 0.02, a + pane + 0.11, b + 0.28
+        )
     if rng.random() < 0.6:
         _rect(draw, box, shade(wall, 0.6), x - 0.14, b, x + 0.1, b + 0.17)
         _rect(draw, box, mix(colour, WHITE, 0.4), x - 0.12, b + 0.02, x + 0.08, b + 0.15)
@@ -498,3 +559,18 @@ def _bedroom(draw, box, colour, rng):
         _line(draw, box, DARK, 2, (0.91, y - 0.02), (0.91, y - 0.14))
         _poly(draw, box, (250, 226, 150), (0.84, y - 0.12), (0.98, y - 0.12), (0.95, y - 0.24),
               (0.87, y - 0.24))
+
+
+PAINTERS = {
+    "desert": _desert, "beach": _beach, "island": _island, "lake": _lake, "harbor": _harbor,
+    "bridge": _bridge, "waterfall": _waterfall, "cave": _cave, "volcano": _volcano,
+    "mountain": _mountain, "forest": _forest, "meadow": _meadow, "farm": _farm,
+    "village": _village, "castle": _castle, "city": _city, "street": _street, "bedroom": _bedroom,
+}
+NAMES = tuple(PAINTERS)
+
+
+def paint(draw, box, name, colour, rng):
+    """Cover the box with the place `name`."""
+    x0, y0, x1, y1 = box
+    PAINTERS[name](draw, (x1, y0, x0, y1) if rng.random() < 0.5 else box, colour, rng)

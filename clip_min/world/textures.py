@@ -8,18 +8,7 @@ import math
 
 from clip_min.world.canvas import around, jitter, mix, shade
 
-NAMES = (
-    "striped", "wavy", "zigzag", "braided", "woven", "checked", "brick", "grid", "crosshatched", "fibrous",
-    "cracked", "marbled", "swirly", "spiral", "scaly", "honeycomb", "bubbly", "bumpy", "dotted", "speckled",
-)
-
 REACH = 0.85  # a turned square of this half-width still covers the unit square, with some slack
-
-
-def paint(draw, box, name, colour, rng):
-    """Cover the box with the texture `name`; meant for whole canvases, as edges are not clipped."""
-    draw.rectangle(box, fill=colour)
-    globals()["_" + name](draw, box, colour, _second(colour, rng), rng)
 
 
 def _second(colour, rng):
@@ -31,11 +20,13 @@ def _second(colour, rng):
 
 
 def _turned(box, angle):
-    """A function: points (u, v), with (0, 0) at the middle of the box → pixels, turned by `angle`."""
+    """A function: points (u, v), (0, 0) the middle of the box → pixels, turned by `angle`."""
     x0, y0, x1, y1 = box
     x, y = (x0 + x1) / 2, (y0 + y1) / 2
     cosine, sine = (x1 - x0) * math.cos(angle), (x1 - x0) * math.sin(angle)
-    return lambda *points: [(x + cosine * u - sine * v, y + sine * u + cosine * v) for u, v in points]
+    return lambda *points: [
+        (x + cosine * u - sine * v, y + sine * u + cosine * v) for u, v in points
+    ]
 
 
 def _any_angle(box, rng):
@@ -77,7 +68,10 @@ def _bands(draw, place, profile, period, share, fill, rng):
 
 def _striped(draw, box, colour, second, rng):
     profile = [(-REACH, 0), (REACH, 0)]
-    _bands(draw, _any_angle(box, rng), profile, rng.uniform(0.1, 0.28), rng.uniform(0.3, 0.5), second, rng)
+    _bands(
+        draw, _any_angle(box, rng), profile, rng.uniform(0.1, 0.28), rng.uniform(0.3, 0.5), second,
+        rng,
+    )
 
 
 def _wavy(draw, box, colour, second, rng):
@@ -90,7 +84,10 @@ def _wavy(draw, box, colour, second, rng):
 def _zigzag(draw, box, colour, second, rng):
     half, height, phase = rng.uniform(0.1, 0.17), rng.uniform(0.06, 0.09), 0.2 * rng.random()
     profile = [(half * i - REACH - phase, height * (-1) ** i) for i in range(int(2 / half))]
-    _bands(draw, _any_angle(box, rng), profile, rng.uniform(0.16, 0.27), rng.uniform(0.35, 0.5), second, rng)
+    _bands(
+        draw, _any_angle(box, rng), profile, rng.uniform(0.16, 0.27), rng.uniform(0.35, 0.5),
+        second, rng,
+    )
 
 
 def _braided(draw, box, colour, second, rng):
@@ -101,7 +98,9 @@ def _braided(draw, box, colour, second, rng):
         for v in _steps(pitch, rng):
             for side in (-1, 1):
                 start = v + (0.5 * pitch if side > 0 else 0)
-                leaf = [(0.5, 0), (0.46, 0.5), (0.2, 1.15), (-0.14, 1.4), (-0.06, 0.75), (0.2, 0.15)]
+                leaf = [
+                    (0.5, 0), (0.46, 0.5), (0.2, 1.15), (-0.14, 1.4), (-0.06, 0.75), (0.2, 0.15),
+                ]
                 points = place(*((u + side * a * wide, start + b * pitch) for a, b in leaf))
                 draw.polygon(points, fill=colour, outline=dark)
 
@@ -124,7 +123,9 @@ def _checked(draw, box, colour, second, rng):
     columns = _steps(cell, rng)
     for row, v in enumerate(_steps(cell, rng)):
         for u in columns[row % 2::2]:
-            draw.polygon(place((u, v), (u + cell, v), (u + cell, v + cell), (u, v + cell)), fill=second)
+            draw.polygon(
+                place((u, v), (u + cell, v), (u + cell, v + cell), (u, v + cell)), fill=second
+            )
 
 
 def _brick(draw, box, colour, second, rng):
@@ -171,7 +172,9 @@ def _cracked(draw, box, colour, second, rng):
     loose, columns, above = 0.4 * cell, _steps(cell, rng), None
     dark, thick = shade(second, 0.7) if sum(second) < sum(colour) else second, rng.choice((2, 2, 3))
     for row, v in enumerate(_steps(cell * 1.2, rng)):
-        knots = place(*((u + rng.uniform(-loose, loose), v + rng.uniform(-loose, loose)) for u in columns))
+        knots = place(
+            *((u + rng.uniform(-loose, loose), v + rng.uniform(-loose, loose)) for u in columns)
+        )
         draw.line(knots, fill=dark, width=thick)
         for upper, lower in list(zip(above or (), knots))[row % 2::2]:
             if rng.random() < 0.9:
@@ -204,9 +207,16 @@ def _coil(draw, centre, radius, turns, start, thick, fill):
 
 def _swirly(draw, box, colour, second, rng):
     size, period = box[2] - box[0], rng.uniform(0.27, 0.42)
-    for centre in _lattice(box, _any_angle(box, rng), period, rng, squeeze=0.9, loose=0.15 * period):
-        radius, turns = size * period * rng.uniform(0.5, 0.62), rng.uniform(1.3, 1.9) * rng.choice((-1, 1))
-        _coil(draw, centre, radius, turns, rng.uniform(0, 6), round(size * rng.uniform(0.03, 0.05)), second)
+    for centre in _lattice(
+        box, _any_angle(box, rng), period, rng, squeeze=0.9, loose=0.15 * period
+    ):
+        radius, turns = size * period * rng.uniform(0.5, 0.62), rng.uniform(1.3, 1.9) * rng.choice(
+            (-1, 1)
+        )
+        _coil(
+            draw, centre, radius, turns, rng.uniform(0, 6), round(size * rng.uniform(0.03, 0.05)),
+            second,
+        )
 
 
 def _spiral(draw, box, colour, second, rng):
@@ -218,9 +228,14 @@ def _spiral(draw, box, colour, second, rng):
 
 def _scaly(draw, box, colour, second, rng):
     size, period = box[2] - box[0], rng.uniform(0.22, 0.34)
-    place, thick = _turned(box, rng.uniform(-0.5, 0.5) + rng.choice((0, math.pi))), rng.choice((2, 3))
+    place, thick = _turned(box, rng.uniform(-0.5, 0.5) + rng.choice((0, math.pi))), rng.choice(
+        (2, 3)
+    )
     for centre in reversed(_lattice(box, place, period, rng, squeeze=0.45)):
-        _disc(draw, centre, 0.54 * period * size, fill=jitter(colour, rng, 8), outline=second, width=thick)
+        _disc(
+            draw, centre, 0.54 * period * size, fill=jitter(colour, rng, 8), outline=second,
+            width=thick,
+        )
 
 
 def _honeycomb(draw, box, colour, second, rng):
@@ -268,4 +283,23 @@ def _speckled(draw, box, colour, second, rng):
     largest = rng.uniform(0.018, 0.035) * (x1 - x0)
     for _ in range(rng.randint(80, 150)):
         centre = (rng.uniform(x0, x1), rng.uniform(y0, y1))
-        _disc(draw, centre, largest * rng.uniform(0.25, 1), fill=mix(colour, second, rng.choice((0.5, 1, 1))))
+        _disc(
+            draw, centre, largest * rng.uniform(0.25, 1),
+            fill=mix(colour, second, rng.choice((0.5, 1, 1))),
+        )
+
+
+PAINTERS = {
+    "striped": _striped, "wavy": _wavy, "zigzag": _zigzag, "braided": _braided, "woven": _woven,
+    "checked": _checked, "brick": _brick, "grid": _grid, "crosshatched": _crosshatched,
+    "fibrous": _fibrous, "cracked": _cracked, "marbled": _marbled, "swirly": _swirly,
+    "spiral": _spiral, "scaly": _scaly, "honeycomb": _honeycomb, "bubbly": _bubbly,
+    "bumpy": _bumpy, "dotted": _dotted, "speckled": _speckled,
+}
+NAMES = tuple(PAINTERS)
+
+
+def paint(draw, box, name, colour, rng):
+    """Cover the box with the texture `name`: a whole canvas, as edges are not clipped."""
+    draw.rectangle(box, fill=colour)
+    PAINTERS[name](draw, box, colour, _second(colour, rng), rng)

@@ -6,7 +6,8 @@ Neighbours in `NAMES` look alike on purpose: noisy captions confuse them.
 """
 
 from clip_min.world.canvas import mix
-from clip_min.world.pen import INK, PALE, GLASS, HUB, Pen
+from clip_min.world.pen import GLASS, HUB, INK, PALE, Pen
+
 
 def _wheels(pen, radius, *centres, hub=HUB):
     """Wheels that touch the ground at each x of `centres`."""
@@ -43,7 +44,8 @@ def _taxi(pen, rng):
 def _pickup(pen, rng):
     roof = rng.uniform(0.26, 0.34)
     pen.shape(
-        pen.main, (0.0, 0.5), (0.42, 0.5), (0.46, roof), (0.68, roof), (0.8, 0.52), (0.98, 0.56), (1.0, 0.8),
+        pen.main, (0.0, 0.5), (0.42, 0.5), (0.46, roof), (0.68, roof), (0.8, 0.52), (0.98, 0.56),
+        (1.0, 0.8),
         (0.0, 0.8),
     )
     pen.bar(pen.edge, 0.0, 0.47, 0.42, 0.54)
@@ -64,7 +66,8 @@ def _truck(pen, rng):
 def _van(pen, rng):
     roof = rng.uniform(0.2, 0.28)
     pen.shape(
-        pen.main, (0.03, roof + 0.04), (0.08, roof), (0.68, roof), (0.84, 0.5), (0.98, 0.56), (0.98, 0.82),
+        pen.main, (0.03, roof + 0.04), (0.08, roof), (0.68, roof), (0.84, 0.5), (0.98, 0.56),
+        (0.98, 0.82),
         (0.03, 0.82),
     )
     pen.line(pen.edge, 0.04, (0.5, roof + 0.04), (0.5, 0.78))
@@ -74,9 +77,13 @@ def _van(pen, rng):
 
 def _bus(pen, rng):
     count = rng.randint(4, 5)
-    pen.shape(pen.main, (0.0, 0.2), (0.03, 0.16), (0.96, 0.16), (1.0, 0.24), (1.0, 0.84), (0.0, 0.84))
+    pen.shape(
+        pen.main, (0.0, 0.2), (0.03, 0.16), (0.96, 0.16), (1.0, 0.24), (1.0, 0.84), (0.0, 0.84)
+    )
     step = 0.96 / count
-    _windows(pen, 0.26, 0.5, *((0.04 + step * i, 0.02 + step * (i + 1) - 0.03) for i in range(count)))
+    _windows(
+        pen, 0.26, 0.5, *((0.04 + step * i, 0.02 + step * (i + 1) - 0.03) for i in range(count))
+    )
     pen.line(pen.edge, 0.05, (0.0, 0.63), (1.0, 0.63))
     _wheels(pen, 0.11, 0.22, 0.76)
 
@@ -85,7 +92,9 @@ def _tram(pen, rng):
     reach = rng.uniform(0.14, 0.2)
     pen.line(INK, 0.03, (0.0, 0.02), (1.0, 0.02))
     pen.line(pen.edge, 0.05, (0.5, 0.3), (0.5 + reach, 0.17), (0.5, 0.04))
-    pen.shape(pen.main, (0.06, 0.28), (0.94, 0.28), (1.0, 0.6), (1.0, 0.88), (0.0, 0.88), (0.0, 0.6))
+    pen.shape(
+        pen.main, (0.06, 0.28), (0.94, 0.28), (1.0, 0.6), (1.0, 0.88), (0.0, 0.88), (0.0, 0.6)
+    )
     _windows(pen, 0.37, 0.58, (0.08, 0.26), (0.31, 0.45), (0.74, 0.92))
     _windows(pen, 0.37, 0.84, (0.53, 0.67))
     pen.bar(INK, 0.12, 0.86, 0.4, 0.96)
@@ -178,7 +187,9 @@ def _helicopter(pen, rng):
     pen.shape(pen.main, (0.06, 0.42), (0.5, 0.38), (0.5, 0.6), (0.06, 0.5))
     pen.shape(pen.main, (0.0, 0.26), (0.1, 0.28), (0.14, 0.52), (0.06, 0.56))
     pen.oval(pen.main, 0.36, 0.28, 0.96, 0.8)
-    pen.shape(GLASS if pen.spot == PALE else INK, (0.72, 0.36), (0.86, 0.4), (0.93, 0.54), (0.72, 0.54))
+    pen.shape(
+        GLASS if pen.spot == PALE else INK, (0.72, 0.36), (0.86, 0.4), (0.93, 0.54), (0.72, 0.54)
+    )
     for x in (0.52, 0.78):
         pen.line(pen.edge, 0.05, (x, 0.76), (x, 0.92))
     pen.line(pen.edge, 0.06, (0.38, 0.92), (0.96, 0.92))

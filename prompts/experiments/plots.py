@@ -58,6 +58,7 @@ class Style:
 
     @property
     def stroke(self):
+        """The SVG attributes of the line."""
         width = 'stroke-dasharray="4 3"' if self.is_zero_shot else 'stroke-width="3"'
         return f'stroke="{self.colour}" {width}'
 

@@ -12,11 +12,11 @@ from tests.helpers import (
     LEARNERS,
     NAMES,
     difference,
+    full_size_clip,
     learned,
     make,
     pictures,
     published_tokenizer,
-    full_size_clip,
 )
 
 CASES = [case for case in LEARNERS["cases"] if case.startswith("cocoop")]

@@ -4,7 +4,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from clip_min.model import CLIP, VisionTransformer
 from prompts.coop import CoOp
 from tests.golden.weights import golden_tensor
 from tests.helpers import (

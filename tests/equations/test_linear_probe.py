@@ -122,15 +122,15 @@ def test_a_search_worked_by_hand():
     """An accuracy that falls off on both sides of 10^2.3: its peak on the grid is 10^2."""
     best, tried = exponents_tried(lambda e: -abs(e - 2.3))
     ends = [
-        (1, 3),             # the right end is better and stays, the left end goes to the middle
-        (2, 3),             # the left end is better
-        (2, 2.5),           # right
-        (2.25, 2.5),        # left
-        (2.25, 2.375),      # left
-        (2.25, 2.3125),     # right
+        (1, 3),  # the right end is better and stays, the left end goes to the middle
+        (2, 3),  # the left end is better
+        (2, 2.5),  # right
+        (2.25, 2.5),  # left
+        (2.25, 2.375),  # left
+        (2.25, 2.3125),  # right
         (2.28125, 2.3125),  # right
-        (2.296875, 2.3125), # left: the end
-    ]  # fmt: skip
+        (2.296875, 2.3125),  # left: the end
+    ]
     grid = [6, 4, 2, 0, -2, -4, -6]
     expected = dict.fromkeys(grid + [e for pair in ends for e in pair])
     assert np.allclose(best, 2.296875, atol=1e-9) and np.allclose(tried, list(expected), atol=1e-9)

@@ -8,8 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from clip_min.model import Attention, QuickGELU, ResidualAttentionBlock
-from clip_min.model import build_clip, causal_mask, cosines
+from clip_min.model import (
+    Attention,
+    QuickGELU,
+    ResidualAttentionBlock,
+    build_clip,
+    causal_mask,
+    cosines,
+)
 from tests.golden.weights import golden_state_dict, golden_tensor
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "clip.json").read_text())

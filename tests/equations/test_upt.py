@@ -10,8 +10,18 @@ from clip_min.model import CLIP, VisionTransformer
 from prompts import upt
 from prompts.upt import UPT, Theta
 from tests.golden.weights import golden_tensor
-from tests.helpers import GOLDEN, NAMES, VPT, difference, learned, letters_tokenizer, make, pictures
-from tests.helpers import plain_class_weights, plain_image_features
+from tests.helpers import (
+    GOLDEN,
+    NAMES,
+    VPT,
+    difference,
+    learned,
+    letters_tokenizer,
+    make,
+    pictures,
+    plain_class_weights,
+    plain_image_features,
+)
 
 depths = pytest.mark.parametrize("depth", [1, 2, "deep"])
 

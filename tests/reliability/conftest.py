@@ -1,11 +1,13 @@
-"""What the tests of the scripts run on."""
+"""What several tests run on."""
 
 import warnings
 
 import pytest
 
+from clip_min.tokenizer import save_merges
 from clip_min.world import benchmarks
 from prompts.experiments import flags
+from tests.reliability.weight_files import MERGES, small_weights
 
 
 @pytest.fixture(scope="module")
@@ -18,3 +20,16 @@ def few_pictures():
             warnings, "formatwarning", warnings.formatwarning
         )  # and so does this: undone afterwards
         yield
+
+
+@pytest.fixture(scope="module")
+def vit():
+    """The small vision transformer's tensors, under OpenAI's names."""
+    return small_weights("vit")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """An empty folder with the merges of the small models."""
+    save_merges(MERGES, tmp_path / "merges.txt")
+    return tmp_path

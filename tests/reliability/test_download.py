@@ -20,7 +20,6 @@ from tests.reliability.weight_files import (
     MERGES,
     assert_same_clip,
     refusal,
-    vit,
     write_torchscript,
 )
 

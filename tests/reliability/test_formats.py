@@ -16,9 +16,7 @@ from clip_min.weights import pickles
 from clip_min.weights.formats import read_checkpoint, read_tensors
 from tests.reliability.weight_files import (
     WRITERS,
-    folder,
     refusal,
-    vit,
     write_old_plain,
     write_plain,
     write_raw_safetensors,

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from clip_min import load_clip
-from clip_min.tokenizer import save_merges
 from clip_min.weights.formats import SAFETENSORS_DTYPES
 from tests.golden.weights import golden_state_dict
 
@@ -24,19 +23,6 @@ def small_weights(kind, words=WORDS):
     shapes = GOLDEN[kind]["shapes"] | {"token_embedding.weight": [words, 128]}
     weights = golden_state_dict(shapes)
     return {name: x.half() if x.is_floating_point() else x for name, x in weights.items()}
-
-
-@pytest.fixture(scope="module")
-def vit():
-    """The small vision transformer's tensors, under OpenAI's names."""
-    return small_weights("vit")
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """An empty folder with the merges of the small models."""
-    save_merges(MERGES, tmp_path / "merges.txt")
-    return tmp_path
 
 
 def features(clip):
