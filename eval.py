@@ -24,7 +24,7 @@ import time
 from functools import cache, partial
 
 from clip_min import load_clip
-from clip_min.data import Dataset, check_template, load_dataset, split_classes
+from clip_min.data import load_dataset, split_classes
 from clip_min.files import write_whole
 from prompts.experiments import plots, predictions, published, rows, store, tables
 from prompts.experiments.evaluation import evaluate, probabilities, variances
@@ -78,12 +78,7 @@ def evaluate_all(path, prompt, clip, flags, compute):
 def predict(prompt, clip, flags, compute):
     """The most probable classes of each picture, printed or drawn → status 1 if one is bad."""
     paths, problems = predictions.pictures_to_classify(flags.images, clip.preprocess)
-    names = flags.classnames.split(",") if flags.classnames else prompt and prompt["classnames"]
-    if not names:
-        raise ValueError('There are no classes without a prompt file: give --classnames "cat,dog".')
-    template = flags.template or (prompt or {}).get("text_template") or "a photo of a {}."
-    check_template(template)
-    classes = Dataset("pictures", [name.strip() for name in names], [template], [], [], [])
+    classes = predictions.classes_to_choose_from(prompt, flags.classnames, flags.template)
     method = store.method_of(prompt, clip, classes, flags).to(compute.device)
     best = predictions.best(probabilities(method, paths, compute), classes.classnames)
     if flags.picture:

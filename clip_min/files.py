@@ -14,6 +14,7 @@ import io
 import json
 import os
 import time
+import unicodedata
 import warnings
 import zipfile
 from pathlib import Path
@@ -26,22 +27,33 @@ except ImportError:  # Windows
     fcntl = None
     import msvcrt
 
+JOINERS = "\u200c\u200d"  # invisible, and needed to write Persian, Hindi and some emoji
+NO_LETTERS = "\ufffe\uffff"  # which no file in XML may hold
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # what a disk without locks answers
 MAX_GROWTH = 4  # how many times larger than the zip itself its contents may be
 
 
-def printable(text, limit=1000):
-    """Any object → its text on one line, safe for a terminal, an SVG and a log file.
+def printable(words, limit=1000):
+    r"""Any object → its text on one line, safe for a terminal, an SVG and a log file.
 
-    Control characters, line breaks, terminal escapes, invisible characters and lone surrogates
-    become escapes such as \\x1b. A text of more than `limit` characters is cut.
+    Escaped are control characters, line breaks, marks that turn the direction of writing, and the
+    lone surrogates that stand for the bytes of a file name that is not UTF-8. A text of more than
+    `limit` characters is cut.
 
-    >>> print(printable("cat\\x1b[2J\\n"))
-    cat\\x1b[2J\\n
+    >>> print(printable("café\x1b[2J\n"))
+    café\x1b[2J\n
     """
-    text = str(text)
+    text = str(words)
     text = text if len(text) <= limit else text[:limit] + "..."
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return "".join(map(visible, text))
+
+
+def visible(letter):
+    """One character → itself, or its escape if it is not a visible one."""
+    hidden = unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    if hidden and letter not in JOINERS or letter in NO_LETTERS:
+        return letter.encode("unicode_escape", errors="surrogatepass").decode("ascii")
+    return letter
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ from clip_min.data.datasets import (
     readable_names,
     split_classes,
 )
-from clip_min.data.names import check_template, same_names
+from clip_min.data.names import check_template, note_same_names, same_names
 from clip_min.data.pictures import PictureSet, open_picture
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "check_template",
     "few_shot",
     "load_dataset",
+    "note_same_names",
     "open_picture",
     "readable_names",
     "same_names",

@@ -35,7 +35,7 @@ from typing import NamedTuple
 from clip_min.data.benchmarks import A_PHOTO, BENCHMARKS, COOP, OTHER_NAMES, benchmark_name
 from clip_min.data.folders import PARTS, missing_pictures
 from clip_min.data.layouts import read_benchmark
-from clip_min.data.names import check_template, shown
+from clip_min.data.names import check_template, note_same_names, shown
 from clip_min.data.own_folder import from_folder
 from clip_min.data.splits import OWN_SPLIT
 from clip_min.world import benchmarks as world
@@ -157,9 +157,8 @@ def load_benchmark(name, root):
     benchmark = BENCHMARKS[name]
     classnames, parts, source, folder = read_benchmark(name, root)
     paths = [path for part in parts.values() for path, _ in part]
-    missing = (
-        [] if name.startswith("imagenet") else missing_pictures(paths)
-    )  # ImageNet's are just listed
+    is_just_listed = name.startswith("imagenet")
+    missing = [] if is_just_listed else missing_pictures(paths)
     if missing:
         counted = f"{len(missing)} of the {len(paths)} pictures in {source} are not there"
         tells = f"`python -m clip_min.data {root}` tells more."
@@ -170,6 +169,7 @@ def load_benchmark(name, root):
         counted = f"{len(classnames)} of {benchmark.classes} classes"
         effect = "its figures are not comparable with the papers'"
         warnings.warn(f"{name} is {why} ({counted}): {effect}; see {COOP}", stacklevel=3)
+    note_same_names(classnames, name)
     items = to_items(parts)
     return Dataset(
         name, classnames, [benchmark.template], **items, own_split=own_split, folder=folder

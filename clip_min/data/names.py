@@ -51,3 +51,12 @@ def same_names(classnames):
     for name in classnames:
         alike.setdefault(" ".join(name.replace("_", " ").lower().split()), []).append(name)
     return [names for names in alike.values() if len(names) > 1]
+
+
+def note_same_names(classnames, where):
+    """One note if CLIP reads some names alike, so that no prompt tells these classes apart."""
+    groups = same_names(classnames)
+    if groups:
+        names = " and ".join(repr(name) for name in groups[0])
+        more = f", and {len(groups) - 1} more such groups" if len(groups) > 1 else ""
+        note(f"{where}: to CLIP the classes {names} have the same name{more}.")

@@ -12,7 +12,7 @@ from clip_min.data.folders import (
     note_left_out,
     read_lines,
 )
-from clip_min.data.names import check_utf8, note, same_names, shown
+from clip_min.data.names import check_utf8, note, note_same_names, shown
 from clip_min.data.splits import share_out
 
 PART_NAMES = {  # what people call these folders, in small or capital letters
@@ -145,12 +145,3 @@ def names_of_classes(folder, classes):
     expected = f'must have a line "<folder> <name>" for each of the {len(classes)} class folders'
     or_names = "or only the names, in the order of the sorted folders"
     raise ValueError(shown(f"{path} {expected}, {or_names}: correct or remove it."))
-
-
-def note_same_names(classnames, folder):
-    """One note if classes of a folder of one's own have one name, which no prompt tells apart."""
-    groups = same_names(classnames)
-    if groups:
-        names = " and ".join(repr(name) for name in groups[0])
-        more = f", and {len(groups) - 1} more such groups" if len(groups) > 1 else ""
-        note(f"{folder}: to CLIP the classes {names} have the same name{more}.")

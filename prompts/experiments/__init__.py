@@ -19,5 +19,4 @@
     tables.py       lines as text, Markdown and CSV, beside the papers' figures
     plots.py        lines as curves and bars
     papers.py       the figures of the papers' tables (papers.csv)
-    text.py         text for a terminal and for SVG
 """

@@ -15,11 +15,11 @@ import torch
 
 from clip_min.allocator import keep_freed_memory
 from clip_min.data import ELEVEN
+from clip_min.files import printable
 from clip_min.world.benchmarks import EIGHT
 from prompts import METHODS
 from prompts.experiments.distributed import PROCESSES, RANK, join
 from prompts.experiments.features import PRECISIONS, Compute
-from prompts.experiments.text import printable
 
 PROTOCOLS = (
     "few-shot",

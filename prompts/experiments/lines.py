@@ -10,12 +10,12 @@ import statistics
 from dataclasses import dataclass, replace
 
 from clip_min.data import ELEVEN, SHIFTED
+from clip_min.files import printable
 from clip_min.recipe import Recipe
 from clip_min.world.benchmarks import EIGHT
 from prompts import FILES, METHODS
 from prompts.experiments import papers
 from prompts.experiments.rows import newest, usable
-from prompts.experiments.text import printable
 
 PROTOCOLS = {  # name of a table: classes learned on, classes evaluated on
     "few-shot": ("all", ["all"]),

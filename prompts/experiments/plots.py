@@ -14,11 +14,11 @@ import warnings
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
+from clip_min.files import printable
 from prompts import METHODS
 from prompts.experiments.lines import Choice, lines_of, remarks_on_rows
 from prompts.experiments.rows import newest, usable
 from prompts.experiments.tables import harmonic_mean
-from prompts.experiments.text import printable
 
 NAMES = ("few-shot", "base-to-new")
 COLOURS = (

@@ -13,10 +13,15 @@ import warnings
 
 from PIL import Image, ImageDraw, ImageFont
 
-from clip_min.data import load_dataset, open_picture
-from clip_min.files import write_whole
+from clip_min.data import (
+    Dataset,
+    check_template,
+    load_dataset,
+    note_same_names,
+    open_picture,
+)
+from clip_min.files import printable, write_whole
 from clip_min.preprocess import SUFFIXES
-from prompts.experiments.text import printable
 
 # What `draw` draws, in pixels: cards side by side, each a photo and its bars.
 COLUMNS, PHOTO, BAR, LINE, MARGIN, FONT = 2, 160, 260, 26, 16, 13
@@ -99,22 +104,20 @@ def readable_pictures(paths, preprocess):
     return good, problems
 
 
-def same_names(tokenizer, classnames):
-    """Class names → lists of those that have the same tokens, which no prompt can tell apart.
+def classes_to_choose_from(prompt, classnames, template):
+    """A prompt file's dict, "cat,dog", a template (each or None) → a Dataset without items.
 
-    ImageNet's own list has such names, so they are not refused.
-
-    >>> class Letters:
-    ...     def encode(self, text):
-    ...         return list(text.lower())
-    >>> same_names(Letters(), ["Apple", "pear", "apple", "red_cat", "red cat"])
-    [['Apple', 'apple'], ['red_cat', 'red cat']]
+    Raises ValueError if nothing says which classes there are, and for a template without one "{}".
     """
-    groups = {}
-    for name in classnames:
-        tokens = tokenizer.encode(name.replace("_", " ").strip())
-        groups.setdefault(tuple(tokens), []).append(name)
-    return [names for names in groups.values() if len(names) > 1]
+    prompt = prompt or {}
+    names = classnames.split(",") if classnames else prompt.get("classnames")
+    if not names:
+        raise ValueError('There are no classes without a prompt file: give --classnames "cat,dog".')
+    names = [name.strip() for name in names]
+    note_same_names(names, "--classnames")
+    template = template or prompt.get("text_template") or "a photo of a {}."
+    check_template(template)
+    return Dataset("pictures", names, [template], [], [], [])
 
 
 def best(probabilities, classnames, most=5):

@@ -11,8 +11,8 @@ import json
 import warnings
 from dataclasses import dataclass
 
+from clip_min.files import printable
 from prompts import METHODS
-from prompts.experiments.text import printable
 
 # What one run may write differently from time to time. All else in a row says which run it is.
 OUTCOME = {

@@ -11,6 +11,7 @@ import io
 import itertools
 import statistics
 
+from clip_min.files import printable
 from prompts.experiments import papers
 from prompts.experiments.lines import (
     NAMES,
@@ -22,7 +23,6 @@ from prompts.experiments.lines import (
     remarks_on_rows,
 )
 from prompts.experiments.rows import newest, usable
-from prompts.experiments.text import printable
 
 __all__ = [
     "NAMES",

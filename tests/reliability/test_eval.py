@@ -608,3 +608,18 @@ def test_an_error_in_a_worker_process_is_one_sentence(tmp_path, capsys):
     arguments = ("--dataset", f"{folder}/", "--workers", 2)
     sentence = refusal(capsys, evaluate(tmp_path / "runs", *arguments))
     assert "Cannot read the picture" in sentence and "Traceback" not in sentence
+
+
+def test_two_names_that_clip_reads_alike_bring_one_note(tmp_path):
+    Image.new("RGB", (50, 40)).save(tmp_path / "a.png")
+    arguments = ("--images", tmp_path / "a.png", "--classnames", "cat,Cat,dog")
+    with pytest.warns(UserWarning, match="the classes 'cat' and 'Cat' have the same name") as notes:
+        assert evaluate(tmp_path / "runs", *arguments) == 0
+    assert len(notes) == 1
+
+
+@pytest.mark.parametrize("template", ["no braces", "{{}}", "{}{}", "{name}", "{} {0}"])
+def test_a_template_for_own_pictures_is_checked(tmp_path, capsys, template):
+    Image.new("RGB", (50, 40)).save(tmp_path / "a.png")
+    arguments = ("--images", tmp_path / "a.png", "--classnames", "cat,dog", "--template", template)
+    assert "template" in refusal(capsys, evaluate(tmp_path / "runs", *arguments))

@@ -1,11 +1,8 @@
 """Words from outside are shown so that they can do no harm to a terminal."""
 
-import doctest
-
 import pytest
 
-from prompts.experiments import text
-from prompts.experiments.text import printable
+from clip_min.files import printable
 
 
 @pytest.mark.parametrize(
@@ -28,8 +25,3 @@ def test_control_characters_are_escaped(words, shown):
 )
 def test_letters_of_any_language_stay(words):
     assert printable(words) == words
-
-
-def test_the_examples_are_true():
-    result = doctest.testmod(text)
-    assert (result.attempted, result.failed) == (1, 0)
