@@ -39,7 +39,7 @@ def seeded(seed):
 
 
 def assert_near(figures, tensor, within=3e-4):
-    """Near the golden figures: Pillow 13 rounds some pixels to another grey level than Pillow 12."""
+    """Near the golden figures: Pillow 13 rounds some pixels otherwise than Pillow 12."""
     torch.testing.assert_close(tensor, torch.tensor(figures), rtol=0, atol=within)
 
 
