@@ -26,21 +26,22 @@ from functools import cache, partial
 from clip_min import load_clip
 from clip_min.data import load_dataset, split_classes
 from clip_min.files import write_whole
-from prompts.experiments import plots, predictions, published, rows, store, tables
+from prompts.experiments import identity, plots, predictions, published, rows, store, tables
 from prompts.experiments.evaluation import evaluate, probabilities, variances
 from prompts.experiments.flags import compute_of, expand, parse_eval_flags, run_script
+from prompts.experiments.results import Results
 
 
 def evaluate_on(dataset, prompt, clip, flags, compute):
     """Evaluate a prompt, or zero-shot CLIP (prompt: None), and record it → words for the screen."""
-    start, setting = time.monotonic(), store.setting_of(prompt, clip, flags)
-    row = store.row_of(setting, dataset, flags.classes, flags.split)
+    start, setting = time.monotonic(), identity.setting_of(prompt, clip, flags)
+    row = identity.row_of(setting, dataset, flags.classes, flags.split)
     items = getattr(dataset, flags.split)
     method = store.method_of(prompt, clip, dataset, flags).to(compute.device)
     accuracy = evaluate(method, items, compute)
     row.update(accuracy=accuracy, trainable_parameters=store.count_parameters(method))
     row.update(seconds=round(time.monotonic() - start, 1), device=str(compute.device))
-    store.Results(flags.out / "results.jsonl").record(row)
+    Results(flags.out / "results.jsonl").record(row)
     words = variances(method, items, compute) if flags.variance else ""
     return f"{len(dataset.classnames):5} classes  {accuracy:6.2f} %", words
 
@@ -68,10 +69,10 @@ def evaluate_all(path, prompt, clip, flags, compute):
         own_template = prompt["text_template"] if prompt and name == own else None
         dataset = load_dataset(name, flags.data_root, flags.template or own_template)
         dataset = split_classes(dataset, flags.classes)
-        if prompt and own is None:  # a published prompt: its names have lost their spelling
+        if prompt and own is None:  # a published prompt: its names came back in lower case
             prompt = published.respell(prompt, dataset.classnames, clip.tokenizer)
         words, more = evaluate_on(dataset, prompt, clip, flags, compute)
-        label = path.parent if path else flags.method or "zero_shot"
+        label = (path if path.is_dir() else path.parent) if path else flags.method or "zero_shot"
         print(f"{name:20} {flags.classes:4} {words}  {label}{more}")
 
 

@@ -6,10 +6,10 @@
     python train.py --method coop cocoop --dataset toy --protocol base-to-new --jobs 2
     torchrun --nproc-per-node=2 train.py --method coop --dataset imagenet --data-root DATA
 
-Several values to one flag run their product. What results.jsonl already holds is skipped, and an
-interrupted run goes on where it stopped. A run leaves its prompt.pt in a folder below runs/, and
-each evaluation of it one line in runs/results.jsonl. Recipes (learning rate, epochs, ...) are those
-of the method's paper, or, for the tiny CLIP, the ones that stand beside them in prompts/.
+If flags have several values, every combination is run. What results.jsonl holds already is skipped,
+and an interrupted run continues. A run leaves its prompt.pt in a folder below runs/, and each
+evaluation one line in runs/results.jsonl. Recipes (learning rate, epochs, ...) are those of the
+method's paper, or, for the tiny CLIP, the ones that stand beside them in prompts/.
 
 Protocols: few-shot trains and tests on all classes. base-to-new (CoCoOp, Sec. 4.1) trains on the
 first half of the classes and tests on each half by itself, class-incremental (CoCoOp, Sec. 4.4) on
@@ -32,7 +32,8 @@ from prompts.experiments.features import autocast
 from prompts.experiments.flags import compute_of, parse_train_flags, run_script
 from prompts.experiments.plan import plan
 from prompts.experiments.progress import Countdown, Progress
-from prompts.experiments.sharing import started_jobs, take_turns
+from prompts.experiments.results import Results
+from prompts.experiments.sharing import claimed_runs, helper_processes
 from prompts.experiments.summary import print_summary
 
 WARM_UP_LR = 1e-5  # of the first epoch
@@ -63,8 +64,7 @@ def train(method, batches_of_epoch, recipe, seed, progress=None):
     progress, device = progress or Progress(), method.clip.logit_scale.device
     parameters = store.learned_parameters(method)
     optimiser = torch.optim.SGD(parameters.values(), recipe.lr, momentum=0.9, weight_decay=5e-4)
-    is_fp16 = recipe.precision == "fp16"
-    scaler = torch.amp.GradScaler(device.type, init_scale=FP16_SCALE, enabled=is_fp16)
+    scaler = torch.amp.GradScaler(device.type, FP16_SCALE, enabled=recipe.precision == "fp16")
     parts = {**parameters, "optimiser": optimiser, "scaler": scaler}
     losses = progress.restore(parts)  # [] at the start
     for epoch in range(len(losses), recipe.epochs):
@@ -91,43 +91,43 @@ def train(method, batches_of_epoch, recipe, seed, progress=None):
                 torch.nn.utils.clip_grad_norm_(parameters.values(), recipe.max_norm)
             scaler.step(optimiser)
             scaler.update()
-        loss, hits, seen = totals.tolist()
-        losses.append(loss / seen)
-        words = f"loss {loss / seen:6.3f}  accuracy {100 * hits / seen:5.1f} %  lr {lr:.5f}"
+        loss_sum, hit_sum, seen = totals.tolist()
+        losses.append(loss_sum / seen)
+        words = f"loss {losses[-1]:6.3f}  accuracy {100 * hit_sum / seen:5.1f} %  lr {lr:.5f}"
         progress.report(epoch, recipe.epochs, words)
         progress.save(parts, losses)
     return losses
 
 
 def learn(run, compute):
-    """Few-shot sample, training, prompt.pt → dict(seconds, losses). Errors: see `train`."""
+    """Few-shot sample, training, prompt.pt, unless that is there → dict(seconds, losses)."""
+    saved = store.saved_prompt(run)
+    if distributed.from_first_process(saved is not None):
+        store.load_learned(run.method, saved)
+        return saved
     train_items, val_items = few_shot(run.dataset, run.shots, run.seed)
-    chosen = dataclasses.replace(run.dataset, train=train_items, val=val_items)
-    chosen = split_classes(chosen, run.classes)
+    few = dataclasses.replace(run.dataset, train=train_items, val=val_items)
+    few = split_classes(few, run.classes)
     method, progress = run.method, Progress(run.folder / "progress.pt", run.setting)
-    losses, count = [], store.count_parameters(method)
-    print(f"  {len(chosen.train)} pictures, {count:,} learned parameters")
+    losses, words = [], f"{store.count_parameters(method):,} learned parameters"
+    print(f"  {len(few.train)} pictures, {words}")
     if run.recipe:
-        batches = training_batches(method, chosen.train, run.recipe, run.seed, compute)
+        batches = training_batches(method, few.train, run.recipe, run.seed, compute)
         losses = train(method, batches, run.recipe, run.seed, progress)
     elif distributed.RANK == 0:  # a linear probe: pictures as CLIP sees them, no augmentation
-        val = image_features(method, chosen.val, compute) if chosen.val else (None, None)
-        method.fit(*image_features(method, chosen.train, compute), *val)
+        val = image_features(method, few.val, compute) if few.val else (None, None)
+        method.fit(*image_features(method, few.train, compute), *val)
         print(f"  C = {method.C:g}")
     learned = dict(seconds=progress.seconds, losses=losses)
     if distributed.RANK == 0:
-        store.save_prompt(run, chosen, learned)
+        store.save_prompt(run, few, learned)
         progress.finish()
     return learned
 
 
 def complete(run, missing, results, compute):
-    """Learn, unless the prompt is there, evaluate on each missing target, and record its row."""
-    learned = store.saved_prompt(run) if run.learns else {}
-    if distributed.from_first_process(learned is None):
-        learned = learn(run, compute)
-    elif learned:
-        store.load_learned(run.method, learned)
+    """Learn, evaluate on each missing target, and record its row."""
+    learned = learn(run, compute) if run.learns else dict(losses=[])
     if distributed.RANK:
         return
     for target, row in missing:
@@ -136,7 +136,7 @@ def complete(run, missing, results, compute):
         accuracy = evaluate(method, items, compute)
         seconds = learned.get("seconds", time.monotonic() - start)
         facts = dict(trainable_parameters=store.count_parameters(method), seconds=round(seconds, 1))
-        if learned.get("losses"):
+        if learned["losses"]:
             facts["loss"] = learned["losses"][-1]
         results.record(row, accuracy=accuracy, device=str(compute.device), **facts)
         if run.learns:
@@ -149,18 +149,18 @@ def main():
     """The product of the flags, run by run → exit status: 1 if a run has failed."""
     flags = parse_train_flags(__doc__)
     compute = compute_of(flags)
-    runs, results = plan(flags, compute), store.Results(flags.out / "results.jsonl")
+    runs, results = plan(flags, compute), Results(flags.out / "results.jsonl")
     countdown = Countdown(runs, results)
-    with started_jobs(flags.jobs):
-        for run in take_turns(runs, flags.out / "locks"):
+    with helper_processes(flags.jobs):
+        for run in claimed_runs(runs, flags.out / "locks"):
             missing = results.missing(run)
             countdown.announce(run, missing)
             try:
                 if distributed.from_first_process(not results.is_finished(run, missing)):
                     complete(run, missing, results, compute)
             except FloatingPointError as error:
-                results.record_failure(missing, error)
-            run.forget()
+                results.record_failure(run, error)
+            run.release_method()
     status = print_summary(runs, results, flags)
     distributed.leave()
     return status

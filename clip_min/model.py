@@ -49,16 +49,16 @@ class Attention(nn.Module):
         self.out_proj = nn.Linear(width, width)
 
     def forward(self, x, mask=None, rows=ALL):
-        """x [B, S, D] → [B, S, D]; see `ResidualAttentionBlock.forward` for `mask` and `rows`."""
+        """x [B, S, D] → [B, R, D]; see `ResidualAttentionBlock.forward` for `mask` and `rows`."""
         D = x.shape[-1]
         W_q, W_kv = self.in_proj_weight.split([D, 2 * D])
         b_q, b_kv = self.in_proj_bias.split([D, 2 * D])
-        q = F.linear(x[:, rows], W_q, b_q)  # [B, S, D]
+        q = F.linear(x[:, rows], W_q, b_q)  # [B, R, D]
         k, v = F.linear(x, W_kv, b_kv).chunk(2, dim=-1)  # [B, S, D] each
         q, k, v = (y.unflatten(-1, (self.heads, -1)).transpose(1, 2) for y in (q, k, v))
         mask = None if mask is None else mask[rows]
-        x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # [B, H, S, 64]
-        return self.out_proj(x.transpose(1, 2).flatten(2))  # [B, S, D]
+        x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # [B, H, R, 64]
+        return self.out_proj(x.transpose(1, 2).flatten(2))  # [B, R, D]
 
 
 class ResidualAttentionBlock(nn.Module):

@@ -16,6 +16,30 @@ def check_choice(name, value, choices):
         raise ValueError(f"{name} must be {listed}, not {value!r}.")
 
 
+def check_count(name, value):
+    """Raises ValueError if the value is not a whole number of at least 1.
+
+    >>> check_count("heads", "two")
+    Traceback (most recent call last):
+    ValueError: heads must be a whole number of at least 1, not 'two'.
+    """
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}.")
+
+
+def check_share(name, value):
+    """Raises ValueError if the value is not a number from 0 to less than 1."""
+    if type(value) not in (int, float) or not 0 <= value < 1:
+        raise ValueError(f"{name} must be a number from 0 to less than 1, not {value!r}.")
+
+
+def check_heads(heads, width):
+    """Raises ValueError if this is not a number of attention heads for this width."""
+    check_count("heads", heads)
+    if width % heads:
+        raise ValueError(f"heads must divide the text width {width}, which {heads!r} does not.")
+
+
 def check_n_ctx(clip, n_ctx):
     """Raises ValueError if n_ctx is not a number of vectors that leaves room for a class name."""
     most = clip.context_length - 4  # room for [SOS], a name, the full stop and [EOS]

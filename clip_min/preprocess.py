@@ -9,8 +9,7 @@ of torchvision.
 
 Differs from the published code:
 - A picture's EXIF orientation is applied. The published code shows such a photograph to CLIP lying
-  on
-  its side, as the file stores it; none of the benchmarks depends on it.
+  on its side, as the file stores it; none of the benchmarks depends on it.
 - 16-bit grey is scaled to 8 bits. Pillow's `convert("RGB")` clips it: nearly all of it turns white.
 - A picture becomes RGB before it is resized, not after. For RGB files, all of the benchmarks' but a
   few, this is the same; a palette picture would otherwise be resized by its palette's numbers.

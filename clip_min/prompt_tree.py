@@ -124,8 +124,8 @@ def embed(clip, symbols, context):
 def encode_trees(clip, trees, context, deeper=()):
     """Context vectors [B, M, D_t] → the features of all K prompts [B, K, E], not normalised.
 
-    deeper [depth, M, D_t]: prompts of the layers 2, 3, …; they replace what comes out of the layer
-    before in the places of the context, which must be those behind [SOS] (UPT's text prompts).
+    deeper [depth-1, M, D_t]: the prompts of layers 2, 3, … (UPT). Each replaces the outputs at
+    places 1 to M. This needs B = 1, and the context directly behind [SOS].
     """
     features = []
     for tree in trees:

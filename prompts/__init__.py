@@ -53,3 +53,13 @@ FILES = {  # the file of each method: its head, its code, its recipes PAPER and 
     "shared": joint,
     "mlp": joint,
 }
+
+
+def method_class(name):
+    """The name of a method → its class."""
+    return getattr(METHODS[name], "func", METHODS[name])  # of a partial: the class in it
+
+
+def recipe_of(name, model):
+    """Names of a method and a CLIP → the recipe in the method's file; None: no gradient descent."""
+    return FILES[name].TINY if model == "tiny" else FILES[name].PAPER

@@ -3,7 +3,7 @@
 Zhou, Yang, Loy, Liu, "Learning to Prompt for Vision-Language Models",
 IJCV 2022, arXiv:2109.01134.
 
-Hand-written prompts depend on wording: "a photo of a [CLASS]." may be several points better or
+Hand-written prompts depend on wording: "a photo of a [CLASS]." may be several per cent better or
 worse than its neighbours. CoOp replaces the words around the class name by M learned vectors
 [V]_1 … [V]_M in the space of word embeddings. A few pictures per class teach them, through the
 frozen text tower. All classes share the context (unified), or each has its own (CSC).
@@ -46,7 +46,7 @@ TINY = Recipe(lr=0.02, epochs={1: 50, 2: 50, 4: 50, 8: 50, 16: 50}, batch_size=3
 class CoOp(nn.Module):
     """Learned context vectors around the class name.
 
-    n_ctx: their number M. Default: as many as `ctx_init` has tokens, else 16 (4 if CLIP is small).
+    n_ctx: their number M. Default: the tokens of `ctx_init`, else 16 (4 if CLIP reads fewer than 77).
     ctx_init: words to start from; None: random. template: unused.
     class_token_position: "end", "middle" or "front". class_specific: each class has a context.
     """
@@ -100,7 +100,7 @@ class CoOp(nn.Module):
         return clip.pool_text(x[torch.arange(len(x)), self.eos])
 
     def class_weights(self):
-        """The same g(t) [K, E], ten times faster and more (see clip_min/prompt_tree.py)."""
+        """The same g(t) [K, E], 3 to 18 times faster (see notes/speed.md)."""
         context = self.ctx.flatten(0, -2)[None]  # [1, M, D_t], or [1, K·M, D_t]
         return encode_trees(self.clip, self.trees, context)[0]  # [K, E]
 

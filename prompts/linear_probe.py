@@ -39,7 +39,7 @@ PAPER = TINY = None  # no learning rate: the optimum of a convex function
 class LinearProbe(nn.Module):
     """Logistic regression on the features of a frozen CLIP; all zeros until `fit` is called.
 
-    C: how little the weights are held back; None: searched in every `fit`. template: unused.
+    C: inverse strength of the penalty on weights; None: searched in every `fit`. template: unused.
     """
     image_tower_is_frozen = True  # a picture's feature never changes: compute it once and keep it
 
@@ -100,7 +100,7 @@ def logistic_regression(features, labels, K, C):
 
         C * sum_i cross_entropy(W f_i + b, y_i) + ||W||^2 / 2
 
-    as scikit-learn's LogisticRegression(C); b is not held back. CLIP, Appendix A.3: L-BFGS, at most
+    as scikit-learn's LogisticRegression(C); b is not penalised. CLIP, Appendix A.3: L-BFGS, at most
     1,000 iterations. In the example W = [-1, 1], where each picture pulls with C / (1 + e^2) = 1/2.
 
     >>> features, labels = torch.tensor([[-1.0], [1.0]]), torch.tensor([0, 1])
@@ -131,9 +131,9 @@ def logistic_regression(features, labels, K, C):
 def search_C(accuracy):
     """A function from C to accuracy on validation pictures → the C of CoOp's published search.
 
-    Of 10^6, 10^4, ..., 10^-6 the first best is the peak. Then 8 bisections from peak / 10 to
-    peak * 10: the worse end, or of equals the right one, moves to the geometric middle. C is the
-    end that stays in the last of them.
+    Of 10^6, 10^4, ..., 10^-6 the first best is the peak, and peak / 10 to peak * 10 the interval.
+    Eight times, the end with the lower accuracy (if equal, the right one) moves to the middle, on a
+    log scale. C is the end that stays in the last step.
 
     >>> math.log10(search_C(lambda C: -abs(math.log10(C) - 3.5)))
     3.5

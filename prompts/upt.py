@@ -29,7 +29,7 @@ import torch
 from torch import nn
 
 from clip_min.model import CLS, cosines
-from clip_min.options import check_choice, check_prompts_in_both_towers
+from clip_min.options import check_choice, check_heads, check_prompts_in_both_towers, check_share
 from clip_min.prompt_tree import encode_trees, grow_trees, splice
 from clip_min.recipe import Recipe
 
@@ -103,8 +103,8 @@ class Theta(nn.Module):
     def __init__(self, width, heads, dropout, attention):
         super().__init__()
         check_choice("attention", attention, ("paper", "released"))
-        if heads < 1 or width % heads:
-            raise ValueError(f"heads must divide the text width {width}, which {heads!r} does not.")
+        check_heads(heads, width)
+        check_share("dropout", dropout)
         self.heads, self.attention, self.dropout = heads, attention, nn.Dropout(dropout)
         self.in_proj, self.out_proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.ln_1, self.ln_2 = nn.LayerNorm(width), nn.LayerNorm(width)

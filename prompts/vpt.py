@@ -14,8 +14,8 @@ own, and what comes out in their place is thrown away. The text stays hand-writt
 | UPT (1) | w_i   | weights                      | [K, E]                         |
 | UPT (1) | z     | image_features               | [B, E]                         |
 | UPT (3) | l_i   | visual.transformer.layers    |                                |
-| UPT (3) | c, Z  | x[:, :1], x[:, -patches:]    | [B, 1, D_v], [B, patches, D_v] |
-| UPT (4) | V^i   | V[i]                         | [depth, n, D_v]                |
+| UPT (3) | c, Z  | x[:, :1], x[:, -patches:]    | [B, 1, D_v], [B, S, D_v]       |
+| UPT (4) | V^i   | V[i]                         | [n, D_v]                       |
 
 Differs from the paper / the published code:
 - Prompts enter at the layer's input, after `ln_pre`, as UPT's Eq. (4) says. Code published by
@@ -31,7 +31,7 @@ from torch import nn
 
 from clip_min.data import readable_names
 from clip_min.model import CLS, cosines
-from clip_min.options import check_choice, check_vision_transformer, number_of_layers
+from clip_min.options import check_choice, check_count, check_vision_transformer, number_of_layers
 from clip_min.recipe import Recipe
 
 # UPT Appendix B; the epochs are CoOp's (arXiv:2109.01134, Sec. 3.1), on whose code UPT is built.
@@ -63,8 +63,7 @@ class VPT(nn.Module):
         super().__init__()
         check_vision_transformer(clip, "VPT")
         check_choice("before_ln_pre", before_ln_pre, (True, False))
-        if type(n_ctx) is not int or n_ctx < 1:
-            raise ValueError(f"n_ctx must be a whole number of at least 1, not {n_ctx!r}.")
+        check_count("n_ctx", n_ctx)
         self.clip, self.template, self.before_ln_pre = clip, template, before_ln_pre
         depth = number_of_layers(depth, len(clip.visual.transformer.resblocks))
         self.V = nn.Parameter(0.02 * torch.randn(depth, n_ctx, len(clip.visual.ln_post.weight)))

@@ -63,9 +63,7 @@ def load_clip(
     tensors = read_tensors(path)
     state_dict, from_hugging_face = openai_names(tensors), is_hugging_face(tensors)
     known = {official for _, official in OFFICIAL.values()}
-    is_known = (
-        sha256 in known or path == TINY
-    )  # then a configuration beside it is of something else
+    is_known = sha256 in known or path == TINY  # a configuration beside it is of something else
     config = None if is_known else read_config(path.parent, from_hugging_face)
     if gelu == "auto":
         gelu = config.gelu if config else "quick"

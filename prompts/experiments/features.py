@@ -14,7 +14,7 @@ test pictures), in one file per model, preprocessing, view and precision. To add
 file is written anew as a whole. Nothing is ever taken out: remove the folder whenever it has
 grown too large.
 
-What views trade: training crops and mirrors each picture afresh in every epoch, which no store
+What views change: training crops and mirrors each picture afresh in every epoch, which no store
 can hold. Views 0 to V-1 are V such random pictures, drawn once. Learning from them is fast, but
 sees V different pictures instead of one per epoch, and the same ones with every seed.
 """
@@ -177,7 +177,7 @@ def store_file(clip, compute, views):
     """The file whose name is a digest of everything but the picture that a feature depends on.
 
     `str(clip.visual)` lists the tower's layers: two CLIPs of the same weights may differ in their
-    GELU. Pillow decodes and resizes; and who changes the code below shall see what it does.
+    GELU. Pillow decodes and resizes. A change of clip_min's code must give new features.
     """
     code = code_digest("model.py", "resnet.py", "preprocess.py")
     parts = [clip.sha256, str(clip.visual), compute.precision, code, PIL.__version__, *views.key()]

@@ -30,7 +30,7 @@ PROTOCOLS = (
 )
 LEAST = dict(shots=1, epochs=1, batch_size=1, jobs=1, views=0, seed=0, workers=0)
 GROUPS = {"toy": EIGHT, "eleven": ELEVEN}  # names that stand for several data sets
-CANNOT_USE_IT = "this PyTorch cannot use it: give --device cpu."
+DEVICE_ADVICE = "this PyTorch cannot use it: give --device cpu."
 TRAIN_DATASETS = "toy-satellite; toy-objects for cross-dataset and domain-generalization"
 
 
@@ -365,9 +365,9 @@ def choose_device(name):
         apple = torch.backends.mps.is_available()
         name = "cuda" if torch.cuda.is_available() else "mps" if apple else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"There is no CUDA device, or {CANNOT_USE_IT}")
+        raise ValueError(f"There is no CUDA device, or {DEVICE_ADVICE}")
     if name == "mps" and not torch.backends.mps.is_available():
-        raise ValueError(f"There is no Apple GPU, or {CANNOT_USE_IT}")
+        raise ValueError(f"There is no Apple GPU, or {DEVICE_ADVICE}")
     return torch.device(name)
 
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 
 from clip_min.data import ELEVEN, SHIFTED
 from clip_min.files import printable
-from clip_min.recipe import Recipe
 from clip_min.world.benchmarks import EIGHT
-from prompts import FILES, METHODS
+from prompts import METHODS, recipe_of
 from prompts.experiments import papers
 from prompts.experiments.rows import newest, usable
 
@@ -219,13 +218,6 @@ def nothing_to_show(name, choice):
 
 
 # How a row differs from its method's recipe
-
-
-def recipe_of(method, model):
-    """Names of a method and a CLIP → the `Recipe` of its file; None: not trained by steps."""
-    file = FILES[method]
-    recipe = file.TINY if model == "tiny" else file.PAPER
-    return Recipe(**recipe) if isinstance(recipe, dict) else recipe
 
 
 def usual_training(row, recipe):

@@ -2,15 +2,16 @@
 
 import itertools
 import warnings
+from dataclasses import dataclass
 
 from clip_min import load_clip
 from clip_min.data import ELEVEN, SHIFTED, load_dataset, split_classes
 from clip_min.weights.checkpoint import OFFICIAL
 from clip_min.world.benchmarks import EIGHT
-from prompts import FILES
+from prompts import method_class, recipe_of
 from prompts.experiments.distributed import PROCESSES
+from prompts.experiments.identity import code_of, if_given, zero_shot_setting
 from prompts.experiments.runs import Run, folder_name
-from prompts.experiments.store import code_of, if_given, zero_shot_setting
 
 
 def plan(flags, compute):
@@ -23,14 +24,15 @@ def plan(flags, compute):
     shots_given, seeds_given = dict.fromkeys(flags.shots), dict.fromkeys(flags.seed)
     datasets = [load_dataset(name, flags.data_root, flags.template) for name in flags.dataset]
     runs = []
-    for model in flags.model:
+    for model in dict.fromkeys(flags.model):
         clip = load_clip(model, compute.device, flags.gelu)
         for dataset in datasets:
-            targets = find_targets(dataset, flags)
+            targets, digest = find_targets(dataset, flags), digest_of_training(dataset)
             options = {} if learners else flags.options
             runs.append(zero_shot_run(clip, dataset, options, targets, flags))
             for shots, name, seed in itertools.product(shots_given, learners, seeds_given):
-                runs.append(learning_run(clip, dataset, (name, shots, seed), targets, flags))
+                choice = Choice(name, shots, seed, digest)
+                runs.append(learning_run(clip, dataset, choice, targets, flags))
     check(runs)
     return runs
 
@@ -55,10 +57,20 @@ def zero_shot_run(clip, dataset, options, targets, flags):
     )
 
 
-def learning_run(clip, dataset, name_shots_seed, targets, flags):
+@dataclass
+class Choice:
+    """What one run of a sweep is asked for."""
+
+    name: str  # of the method
+    shots: int
+    seed: int
+    trained_pictures: str  # their digest
+
+
+def learning_run(clip, dataset, choice, targets, flags):
     """A Run with the recipe of the method's file, or what the flags say instead."""
-    name, shots, seed = name_shots_seed
-    recipe, options, given = recipe_of(name, clip, dataset, shots, flags)
+    name, shots, seed = choice.name, choice.shots, choice.seed
+    recipe, options, given = recipe_of_run(name, clip, dataset, shots, flags)
     setting = dict(method=name, options=options, model=clip.name, sha256=clip.sha256)
     setting.update(dataset=dataset.name, classes=flags.classes, shots=shots, seed=seed)
     setting.update(precision=flags.precision)
@@ -66,9 +78,9 @@ def learning_run(clip, dataset, name_shots_seed, targets, flags):
         setting.update(lr=recipe.lr, epochs=recipe.epochs, batch_size=recipe.batch_size)
         setting.update(crop_scale=list(recipe.crop_scale), flip=recipe.flip)
         setting.update(max_norm=recipe.max_norm)
-        if recipe.views and image_tower_is_frozen(name):
+        if method_class(name).image_tower_is_frozen:
             setting["views"] = recipe.views
-    setting.update(code=code_of(name), trained_pictures=digest_of_training(dataset))
+    setting.update(code=code_of(name), trained_pictures=choice.trained_pictures)
     setting.update(if_given(flags))
     if dataset.own_split:
         setting["own_split"] = True
@@ -98,10 +110,10 @@ def learning_run(clip, dataset, name_shots_seed, targets, flags):
     )
 
 
-def recipe_of(name, clip, dataset, shots, flags):
+def recipe_of_run(name, clip, dataset, shots, flags):
     """→ the Recipe of one run (None: no gradient descent), the method's options, and what the
     flags changed."""
-    recipe = FILES[name].TINY if clip.name == "tiny" else FILES[name].PAPER
+    recipe = recipe_of(name, clip.name)
     if recipe is None:
         return None, flags.options, {}
     options = {**recipe.options, **flags.options}
@@ -110,16 +122,10 @@ def recipe_of(name, clip, dataset, shots, flags):
     given = {}
     for field in ("lr", "epochs", "batch_size", "views"):
         value = getattr(flags, field)
-        if value is not None and (field != "views" or image_tower_is_frozen(name)):
+        if value is not None and (field != "views" or method_class(name).image_tower_is_frozen):
             given[field] = value
     changes = {"epochs": recipe.epochs_for(dataset.name, shots), **given}
     return recipe.with_changes(precision=flags.precision, **changes), options, given
-
-
-def image_tower_is_frozen(name):
-    """Whether a method leaves the image tower as it is: one of its file's classes says so."""
-    classes = [value for value in vars(FILES[name]).values() if isinstance(value, type)]
-    return any(getattr(each, "image_tower_is_frozen", False) for each in classes)
 
 
 def digest_of_training(dataset):

@@ -91,7 +91,7 @@ def pictures_to_classify(paths, preprocess):
 def readable_pictures(paths, preprocess):
     """Paths of pictures → (paths that CLIP can read, a sentence for each of the others).
 
-    preprocess: the model's, `clip.preprocess`. So one damaged file among many ends nothing.
+    preprocess: the model's, `clip.preprocess`. A damaged file does not stop the others.
     """
     good, problems = [], []
     for path in paths:

@@ -47,7 +47,7 @@ class Progress:
             print(f"note: {self.path} is damaged: the run starts again.", file=sys.stderr)
             return []
         self.before, self.first_epoch = state["seconds"], len(state["losses"])
-        print(f"  goes on from epoch {self.first_epoch}")
+        print(f"  continues after epoch {self.first_epoch}")
         return list(state["losses"])
 
     def save(self, parts, losses):
@@ -100,22 +100,25 @@ class Countdown:
         self.first, self.started = None, time.monotonic()
 
     def announce(self, run, missing):
-        """Print what is known of a run already, and, if something is missing, that it begins."""
+        """Print what is known of a run already, and, if something is left to do, that it begins."""
         if not run.learns:
             return
+        is_finished = self.results.is_finished(run, missing)
         for target, row in run.rows:
             found = self.results.find(row)
             if found and "failed" in found:
                 print(f"{run.title}: failed before ({found['failed']})")
-            elif found:
+            elif found and (missing or is_finished):
                 where = f"{target.name}, {row['classes']} classes (already in {self.results.path})"
                 print(f"{run.title}: {found['accuracy']:.2f} % on {where}")
-        if missing:
-            why = self.results.why_new(missing[0][1])
+        if not is_finished:
+            why = "prompt.pt is missing or of another run"
+            if missing:
+                why = self.results.why_new(missing[0][1])
             again = f", again because {why}" if why else ""
-            print(f"{run.title}{self.place(run)}{again}")
+            print(f"{run.title}{self.position_and_time_left(run)}{again}")
 
-    def place(self, run):
+    def position_and_time_left(self, run):
         """ " (run 23 of 216, about 12 min left)", or nothing if there is one run."""
         number, total = self.learners.index(run), len(self.learners)
         if total == 1:

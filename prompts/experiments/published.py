@@ -118,17 +118,17 @@ def read_prompt_learner(path):
 
 def options_of_file(path, method, tensors, options):
     """The options given and those that the file tells → all; ValueError for a contradiction."""
-    told_by_file = {"n_ctx": tensors["ctx"].shape[-2], "ctx_init": None}
+    options_in_file = {"n_ctx": tensors["ctx"].shape[-2], "ctx_init": None}
     if method == "coop":
-        told_by_file["class_specific"] = tensors["ctx"].ndim == 3
-    for name, value in told_by_file.items():
+        options_in_file["class_specific"] = tensors["ctx"].ndim == 3
+    for name, value in options_in_file.items():
         if options.get(name, value) != value:
             raise ValueError(
                 f"{path} says {name}={value!r}, not {options[name]!r}: leave that option out."
             )
     if method == "coop" and "class_token_position" not in options:
-        told_by_file.update(position_in_path(path))
-    return told_by_file | options
+        options_in_file.update(position_in_path(path))
+    return options_in_file | options
 
 
 def position_in_path(path):

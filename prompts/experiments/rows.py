@@ -14,18 +14,18 @@ from dataclasses import dataclass
 from clip_min.files import printable
 from prompts import METHODS
 
-# What one run may write differently from time to time. All else in a row says which run it is.
-OUTCOME = {
+# Tables compare rows without these; train.py compares `code` and the digests, too (results.py).
+NOT_COMPARED = {
     "accuracy",
     "failed",
     "loss",
-    "losses",
     "seconds",
     "trainable_parameters",
     "device",
     "command",
     "version",
     "code",
+    "evaluated_with",
     "pictures",
     "trained_pictures",
 }
@@ -128,7 +128,7 @@ def newest(rows):
     """Usable rows → `Counted`. None of its three lists holds an older row of a run that was
     repeated.
 
-    Of rows that differ only in their `OUTCOME`, the last one counts. A row whose pictures are not
+    Of rows that differ only in `NOT_COMPARED`, the last one counts. A row whose pictures are not
     those of the last row on the same data set (same template, classes and split) is outdated: it
     was measured on something else.
     """
@@ -149,7 +149,7 @@ def newest(rows):
 
 def identity(row):
     """All that says which run and which evaluation a row is, as text."""
-    return json.dumps({key: row[key] for key in row.keys() - OUTCOME}, sort_keys=True)
+    return json.dumps({key: row[key] for key in row.keys() - NOT_COMPARED}, sort_keys=True)
 
 
 def evaluated_on(row):

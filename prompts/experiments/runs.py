@@ -13,7 +13,8 @@ import torch
 from clip_min.data import Dataset, split_classes
 from clip_min.model import CLIP
 from clip_min.recipe import Recipe
-from prompts.experiments.store import copy_learned, make_method, row_of
+from prompts.experiments.identity import row_of
+from prompts.experiments.store import copy_learned, make_method
 
 LONGEST_NAME = 100  # characters of a folder's name
 
@@ -35,7 +36,7 @@ class Run:
     targets: list
     split: str
     folder: Path
-    is_changed: bool = False  # whether the method holds other classes now than at first
+    has_other_classes: bool = False  # whether the method holds other classes now than at first
 
     @property
     def learns(self):
@@ -77,12 +78,12 @@ class Run:
             on_target = dataclasses.replace(target, classnames=own.classnames)
             method = make_method(self.name, self.clip, on_target, self.options)
             copy_learned(self.method, method)
-        if target.classnames != own.classnames or self.is_changed:
+        if target.classnames != own.classnames or self.has_other_classes:
             method.set_classes(target.classnames)
-            self.is_changed = True
+            self.has_other_classes = True
         return method
 
-    def forget(self):
+    def release_method(self):
         """Let go of the method's memory."""
         self.__dict__.pop("method", None)
 

@@ -1,4 +1,4 @@
-"""Several processes at one sweep: each holds the lock of the run that it is at.
+"""Several processes at one sweep: each holds the lock of the run that it works on.
 
 So the same command in a second terminal, and `--jobs N`, share the runs out.
 """
@@ -15,7 +15,7 @@ from prompts.experiments.distributed import RANK, from_first_process
 from prompts.experiments.runs import folder_name
 
 
-def take_turns(runs, folder):
+def claimed_runs(runs, folder):
     """Each run, while this process holds its lock in `folder`: first those that no other process
     is at."""
     busy = []
@@ -43,13 +43,13 @@ def claim(run, folder, wait):
 
 
 @contextlib.contextmanager
-def started_jobs(number):
+def helper_processes(number):
     """This command `number` - 1 times more, each with its share of the cores; at the end they are
     waited for, and ended if this process is."""
     if number == 1:
         yield
         return
-    threads = max(1, (os.cpu_count() or 1) // number)
+    threads = max(1, torch.get_num_threads() // number)
     torch.set_num_threads(threads)
     command = [sys.executable, *sys.argv, "--jobs", "1"]  # the last --jobs counts
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}

@@ -1,35 +1,16 @@
-"""Prompt files, and the rows of results.jsonl.
-
-A run is told by its setting: method, options, CLIP, what it was trained on, shots, seed, recipe
-and code. What it learned lies in a prompt file. Each evaluation of it is one row of
-results.jsonl: the setting, with `dataset` and `classes` for what it was evaluated on,
-`trained_on` and `trained_classes` for what it was trained on.
-
-A number is never stale. Three keys of a row change whenever what they stand for changes:
-
-    code              {file: digest} of the method's file, train.py and clip_min, without comments
-    trained_pictures  digest of the training pictures and class names
-    pictures          digest of the evaluated pictures and class names
-
-A student who edits coop.py and repeats a command gets a new run, and one line that says why.
-"""
+"""Methods by name, and prompt files: what a run has learned, and what is needed to use it again."""
 
 import ast
 import dataclasses
-import functools
-import hashlib
 import inspect
-import json
-import shlex
 import sys
 from pathlib import Path
 
 import torch
 
 import clip_min
-from clip_min.files import append_line, load_tensors, save_tensors
-from prompts import FILES, METHODS
-from prompts.experiments.distributed import RANK
+from clip_min.files import load_tensors, save_tensors
+from prompts import METHODS
 from prompts.experiments.flags import nearest
 
 ROOT = Path(__file__).parents[2]
@@ -122,7 +103,7 @@ def load_prompt(path):
     prompt = load_tensors(path)
     is_prompt = isinstance(prompt, dict) and PROMPT_KEYS <= prompt.keys()
     if not is_prompt or prompt["method"] not in METHODS or not well_formed(prompt):
-        raise ValueError(f"{path} is not a prompt file of train.py, or of another version of it.")
+        raise ValueError(f"{path} is not a prompt file of this version of train.py.")
     return {**prompt, "file": str(path)}
 
 
@@ -190,158 +171,3 @@ def copy_learned(source, target):
     with torch.no_grad():
         for name, parameter in learned_parameters(target).items():
             parameter.copy_(learned[name])
-
-
-# What a result depends on
-
-
-def code_of(name):
-    """A method's name → {file: 8 hexadecimal digits} of the code that its results depend on."""
-    file = Path(FILES[name].__file__)
-    package = sorted(Path(clip_min.__file__).parent.glob("*.py"))
-    return {
-        file.name: digest_of_code(file),
-        "train.py": digest_of_code(ROOT / "train.py"),
-        "clip_min": digest_of_code(*package),
-    }
-
-
-@functools.cache
-def digest_of_code(*files):
-    """Python files → 8 hexadecimal digits that change with their code, not with comments or
-    docstrings."""
-    digest = hashlib.sha256()
-    for file in files:
-        tree = ast.parse(file.read_bytes())
-        for node in ast.walk(tree):
-            if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
-                del node.body[0]
-        digest.update(ast.dump(tree).encode())
-    return digest.hexdigest()[:8]
-
-
-def why_new(old, new):
-    """Two settings or rows → why the new one is not the old one, in words; "" if they are the
-    same."""
-    reasons = []
-    old_code, new_code = old.get("code") or {}, new["code"]
-    changed = [file for file in new_code if old_code.get(file) != new_code[file]]
-    if changed:
-        reasons.append(f"{' and '.join(changed)} changed")
-    if old.get("trained_pictures") != new.get("trained_pictures"):
-        reasons.append("the training pictures changed")
-    if old.get("pictures") != new.get("pictures"):
-        reasons.append("the evaluated pictures changed")
-    return ", ".join(reasons)
-
-
-# Rows of results.jsonl
-
-
-def zero_shot_setting(clip, options, flags):
-    """What identifies an evaluation of a method that learns nothing."""
-    setting = dict(method="zero_shot", options=options, model=clip.name, sha256=clip.sha256)
-    setting.update(dataset=None, classes=None, shots=0, seed=0, precision=flags.precision)
-    setting.update(code=code_of("zero_shot"), **if_given(flags))
-    return setting
-
-
-def if_given(flags):
-    """Flags that are part of a run's identity only where they are given."""
-    given = {}
-    if flags.template:
-        given["template"] = flags.template
-    if flags.gelu != "auto":
-        given["gelu"] = flags.gelu
-    return given
-
-
-def setting_of(prompt, clip, flags):
-    """What identifies an evaluation with these flags and today's code.
-
-    prompt: a prompt file's dict; None: zero-shot CLIP.
-    """
-    if not prompt:
-        return zero_shot_setting(clip, flags.options, flags)
-    setting = {key: value for key, value in prompt.items() if key not in NOT_IN_ROWS}
-    setting.update(precision=flags.precision, code=code_of(prompt["method"]))
-    if flags.template:
-        setting["template"] = flags.template
-    return setting
-
-
-def row_of(setting, target, classes, split):
-    """What identifies one evaluation: a run's setting, and the Dataset that it is evaluated on.
-
-    Raises ValueError if that has no pictures of this split.
-    """
-    if not getattr(target, split):
-        raise ValueError(f"{target.name} has no {split} pictures to evaluate on.")
-    row = dict(setting, trained_on=setting["dataset"], trained_classes=setting["classes"])
-    row.update(dataset=target.name, classes=classes, split=split, pictures=target.digest(split))
-    if target.own_split:
-        row["own_split"] = True
-    return row
-
-
-class Results:
-    """The rows of results.jsonl. Another process may add to the file; `find` reads what is new."""
-
-    def __init__(self, path):
-        self.path, self.rows, self.read_bytes = path, [], 0
-
-    def refresh(self):
-        """Read the lines that were added since the last time; lines that are not rows are left
-        out."""
-        if not self.path.exists():
-            return
-        with open(self.path, "rb") as file:
-            file.seek(self.read_bytes)
-            new = file.read()
-        whole, end, _ = new.rpartition(b"\n")
-        self.read_bytes += len(whole) + len(end)
-        for line in whole.split(b"\n"):
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):  # cut short by a kill, or not text
-                continue
-            if isinstance(row, dict):
-                self.rows.append(row)
-
-    def find(self, wanted):
-        """The last row that has all of `wanted`, or None."""
-        self.refresh()
-        for row in reversed(self.rows):
-            if wanted.items() <= row.items():
-                return row
-        return None
-
-    def missing(self, run):
-        """What is not there of a run → list of (Dataset, row), as `run.rows` has them."""
-        return [(target, row) for target, row in run.rows if self.find(row) is None]
-
-    def is_finished(self, run, missing):
-        """Whether nothing is left to do: all rows are there, and what was learned, too."""
-        if missing:
-            return False
-        has_failed = any("failed" in self.find(row) for _, row in run.rows)
-        return has_failed or not run.learns or run.prompt_file.exists()
-
-    def record_failure(self, missing, error):
-        """A run that diverged: its rows say so, and the same command does not try it again."""
-        print(f"  failed: {error}", file=sys.stderr)
-        if RANK == 0:
-            for _, row in missing:
-                self.record(row, failed=str(error))
-
-    def why_new(self, wanted):
-        """Why `wanted` has no row although one of the same setting is there; "" if none is."""
-        same = {key: value for key, value in wanted.items() if key not in IDENTITY_OF_INPUTS}
-        older = self.find(same)
-        return why_new(older, wanted) if older else ""
-
-    def record(self, row, **more):
-        """Add one evaluation, with the command and the version that made it."""
-        command = shlex.join(["python", *sys.argv])
-        line = {**row, **more, "command": command, "version": clip_min.__version__}
-        append_line(self.path, json.dumps(line))

@@ -14,7 +14,7 @@ def print_summary(runs, results, flags):
     if RANK:
         return 0
     rows = [(run, results.find(row)) for run in runs for _, row in run.rows]
-    failed = [run for run, row in rows if "failed" in row]
+    failed = list(dict.fromkeys(run for run, row in rows if "failed" in row))
     if flags.protocol == "few-shot":
         found = [(run, row["accuracy"]) for run, row in rows if "accuracy" in row]
         print_few_shot(found, flags.classes)
@@ -40,7 +40,7 @@ def print_few_shot(found, classes):
     if not blocks:
         blocks = {(*where, 0): {} for where in zero_shot}
     for (dataset, model, shots), methods in blocks.items():
-        label, base = zero_shot[dataset, model]
+        label, base = zero_shot.get((dataset, model), ("zero-shot", float("nan")))
         words = f"{shots} shots, " if shots else ""
         print(f"\n{dataset}, {model} CLIP, {words}{classes} classes")
         print(f"  {label:12} {base:6.2f} %")

@@ -191,7 +191,7 @@ def test_upt_on_vit_b_16_learns_1_98_million_numbers(tmp_path):
         (dict(n_ctx=77), "n_ctx.* not 77"),
         (dict(n_ctx=100), "n_ctx.* not 100"),
         (dict(heads=3), "heads must divide.* 128, which 3 "),
-        (dict(heads=0), "heads must divide.* 128, which 0 "),
+        (dict(heads=0), "heads must be a whole number of at least 1, not 0"),
         (dict(dropout=2), "dropout.* 2"),
         (dict(attention="foo"), '"paper" or "released", not \'foo\''),
     ],

@@ -24,8 +24,8 @@ from clip_min.model import VisionTransformer
 from clip_min.weights.checkpoint import TINY
 from prompts import FILES, METHODS
 from prompts.coop import CoOp
+from prompts.experiments import evaluation, identity, plan, runs
 from prompts.experiments import flags as command_line
-from prompts.experiments import plan, runs, store
 from prompts.experiments import progress as progress_file
 from tests.reliability.helpers import (
     ROOT,
@@ -371,7 +371,7 @@ def test_a_run_killed_in_the_middle_carries_on_to_the_same_prompt(tmp_path, monk
     assert prompts(broken) == {} and len(list(broken.rglob("progress.pt"))) == 1
     capsys.readouterr()
     assert train(broken, *EPOCHS_OF_THREE_STEPS) == 0
-    assert "goes on from epoch 2" in capsys.readouterr().out
+    assert "continues after epoch 2" in capsys.readouterr().out
     assert (
         same_prompts(whole, broken) and rows(whole)[-1]["accuracy"] == rows(broken)[-1]["accuracy"]
     )
@@ -400,7 +400,7 @@ def test_an_interrupted_run_does_not_go_on_with_another_backbone(tmp_path, monke
     monkeypatch.setattr(plan, "load_clip", load_other)
     capsys.readouterr()
     assert train(tmp_path, *EPOCHS_OF_THREE_STEPS) == 0
-    assert "goes on" not in capsys.readouterr().out
+    assert "continues" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("damage", ["cut short", "text", "a list", "parts are missing"])
@@ -420,7 +420,7 @@ def test_a_damaged_progress_file_is_named_and_the_run_starts_again(
     capsys.readouterr()
     assert train(tmp_path, *EPOCHS_OF_THREE_STEPS) == 0
     printed = capsys.readouterr()
-    assert "goes on" not in printed.out and "progress.pt" in printed.err
+    assert "continues" not in printed.out and "progress.pt" in printed.err
     assert rows(tmp_path)[-1]["method"] == "upt"
 
 
@@ -690,13 +690,13 @@ def test_a_progress_file_cannot_bring_code(tmp_path, monkeypatch, capsys):
 @pytest.fixture
 def edited(monkeypatch):
     """→ a function: file → from now on its code counts as another one."""
-    digest_of_code = store.digest_of_code
+    digest_of_code = identity.digest_of_code
 
     def edit(name):
         def digest(*files):
             return "edited00" if files[0].name == name else digest_of_code(*files)
 
-        monkeypatch.setattr(store, "digest_of_code", digest)
+        monkeypatch.setattr(identity, "digest_of_code", digest)
 
     return edit
 
@@ -722,7 +722,7 @@ def test_comments_and_docstrings_are_not_code(tmp_path):
     path, digests = tmp_path / "method.py", []
     for text in ('"""A."""\nx = 1\n', '"""B, longer."""\n\nx = 1  # why\n', "x = 2\n"):
         path.write_text(text)
-        digests.append(store.digest_of_code.__wrapped__(path))
+        digests.append(identity.digest_of_code.__wrapped__(path))
     assert digests[0] == digests[1] != digests[2]
 
 
@@ -780,3 +780,88 @@ def test_fp16_drops_no_step(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.amp, "GradScaler", Spy)
     assert train(tmp_path, *EPOCHS_OF_THREE_STEPS, "--precision", "fp16") == 0
     assert len(scales) == 12 and min(scales) >= train_script.FP16_SCALE
+
+
+@pytest.mark.parametrize("room", ["batches.py", "model.py"])
+def test_an_edit_of_what_every_result_depends_on_is_another_run(finished, edited, capsys, room):
+    edited(room)
+    assert train(finished, *SHORT) == 0
+    expected = "experiments" if room == "batches.py" else "clip_min"
+    assert f"again because {expected} changed" in capsys.readouterr().out
+
+
+def test_every_room_that_a_result_depends_on_is_there():
+    package, here = Path(clip_min.__file__).parent, Path(identity.__file__).parent
+    files = [package / f"{room}.py" for room in identity.CLIP_MIN]
+    files += [here / f"{room}.py" for room in identity.EXPERIMENTS]
+    assert all(file.is_file() for file in files) and Path(evaluation.__file__) in files
+
+
+def test_a_run_without_an_option_is_not_the_run_with_it(tmp_path):
+    """A row may have keys that another one lacks: they are not the same for that."""
+    arguments = ("--method", "coop", "--shots", 1, "--epochs", 2)
+    for views in ((), ("--views", 0), ("--gelu", "exact"), ()):
+        assert train(tmp_path, *arguments, *views) == 0
+    found = [
+        (row.get("views"), row.get("gelu")) for row in rows(tmp_path) if row["method"] == "coop"
+    ]
+    assert found == [(16, None), (0, None), (16, "exact")]
+    assert len(prompts(tmp_path)) == 3
+
+
+def test_an_old_prompt_that_is_evaluated_is_not_taken_for_todays_code(finished, edited, capsys):
+    (path,) = finished.rglob("prompt.pt")
+    edited("upt.py")
+    assert call(eval_script, path, "--out", finished) == 0
+    assert rows(finished)[-1]["evaluated_with"]["upt.py"] == "edited00"
+    assert train(finished, *SHORT) == 0
+    assert "again because upt.py changed" in capsys.readouterr().out
+
+
+def test_after_an_edit_is_taken_back_the_prompt_is_learned_again(
+    finished, edited, monkeypatch, capsys
+):
+    with monkeypatch.context() as patch:
+        digest_of_code = identity.digest_of_code
+
+        def digest(*files):
+            return "edited00" if files[0].name == "upt.py" else digest_of_code(*files)
+
+        patch.setattr(identity, "digest_of_code", digest)
+        assert train(finished, *SHORT) == 0
+    (path,) = finished.rglob("prompt.pt")
+    assert torch.load(path, weights_only=True)["code"]["upt.py"] == "edited00"
+    assert train(finished, *SHORT) == 0
+    assert torch.load(path, weights_only=True)["code"]["upt.py"] != "edited00"
+    assert "prompt.pt is missing or of another run" in capsys.readouterr().out
+
+
+def test_a_run_that_fails_on_one_target_keeps_the_row_of_the_other(tmp_path, monkeypatch, capsys):
+    evaluate, asked = train_script.evaluate, []
+
+    def fail_on_the_second(method, items, compute):
+        asked.append(items)
+        if len(asked) == 4:  # zero-shot CLIP on both halves, CoOp on base classes, on new ones
+            raise FloatingPointError("The logits are not finite")
+        return evaluate(method, items, compute)
+
+    monkeypatch.setattr(train_script, "evaluate", fail_on_the_second)
+    arguments = ("--method", "coop", "--shots", 1, "--epochs", 1, "--protocol", "base-to-new")
+    assert train(tmp_path, *arguments) == 1
+    base, new = rows(tmp_path)[-2:]
+    assert (base["classes"], "failed" in base) == ("base", False)
+    assert (new["classes"], "failed" in new) == ("new", True)
+    assert "1 of 2 runs failed" in capsys.readouterr().out
+
+
+def test_a_model_given_twice_is_run_once(tmp_path):
+    assert train(tmp_path, *SHORT, "--model", "tiny", "tiny") == 0
+    assert len(rows(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    "option", ["heads=two", "heads=1.0", "heads=True", "heads=3", "dropout=high", "dropout=1"]
+)
+def test_an_odd_option_of_upt_is_refused_in_one_sentence(tmp_path, capsys, option):
+    sentence = refusal(capsys, train(tmp_path / "runs", *SHORT, "--hp", option))
+    assert option.split("=")[0] in sentence and option.split("=")[1] in sentence
