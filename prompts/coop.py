@@ -46,7 +46,7 @@ TINY = Recipe(lr=0.02, epochs={1: 50, 2: 50, 4: 50, 8: 50, 16: 50}, batch_size=3
 class CoOp(nn.Module):
     """Learned context vectors around the class name.
 
-    n_ctx: their number M. Default: the tokens of `ctx_init`, else 16 (4 if CLIP reads fewer tokens).
+    n_ctx: their number M. Default: the tokens of `ctx_init`, else 16 (4 where that is too long).
     ctx_init: words to start from; None: random. template: unused.
     class_token_position: "end", "middle" or "front". class_specific: each class has a context.
     """
