@@ -25,7 +25,7 @@ from functools import cache, partial
 
 from clip_min import load_clip
 from clip_min.data import load_dataset, split_classes
-from clip_min.files import write_whole
+from clip_min.files import printable, write_whole
 from prompts.experiments import identity, plots, predictions, published, rows, store, tables
 from prompts.experiments.evaluation import evaluate, probabilities, variances
 from prompts.experiments.flags import compute_of, expand, parse_eval_flags, run_script
@@ -49,15 +49,18 @@ def evaluate_on(dataset, prompt, clip, flags, compute):
 def read_prompt(path, flags, clip_of):
     """A prompt file of train.py, or of CoOp's code → its dict (no file: None), and its CLIP."""
     if path is None:
-        return None, clip_of(flags.model or "tiny")
+        return None, clip_of(flags.model or "tiny", gelu=flags.gelu)
     if published.is_published(path):
-        clip = clip_of(flags.model or "tiny")
+        clip = clip_of(flags.model or "tiny", gelu=flags.gelu)
         return published.load(path, flags.method, clip, flags.options), clip
     prompt = store.load_prompt(path)
     if flags.method not in (None, prompt["method"]) or flags.options:
         raise ValueError(f"{path} holds a prompt of {prompt['method']} with options "
                          f"{prompt['options']}: leave --method and --hp out.")
-    return prompt, clip_of(flags.model or prompt["model"])
+    gelu = prompt.get("gelu", "auto")
+    if flags.gelu not in ("auto", gelu):
+        raise ValueError(f"{path} was learned with --gelu {gelu}: leave --gelu out.")
+    return prompt, clip_of(flags.model or prompt["model"], gelu=gelu)
 
 
 def evaluate_all(path, prompt, clip, flags, compute):
@@ -65,15 +68,17 @@ def evaluate_all(path, prompt, clip, flags, compute):
     own = prompt["dataset"] if prompt else "toy"
     if not flags.dataset and own is None:
         raise ValueError(f"{path} does not say which data set it was learned on: give --dataset.")
+    datasets = []
     for name in expand(flags.dataset or [own]):
-        own_template = prompt["text_template"] if prompt and name == own else None
-        dataset = load_dataset(name, flags.data_root, flags.template or own_template)
-        dataset = split_classes(dataset, flags.classes)
+        is_own = prompt and name == own and flags.template is None
+        template = prompt["text_template"] if is_own else flags.template
+        datasets.append(load_dataset(name, flags.data_root, template))
+    for dataset in [split_classes(each, flags.classes) for each in datasets]:
         if prompt and own is None:  # a published prompt: its names came back in lower case
             prompt = published.respell(prompt, dataset.classnames, clip.tokenizer)
         words, more = evaluate_on(dataset, prompt, clip, flags, compute)
         label = (path if path.is_dir() else path.parent) if path else flags.method or "zero_shot"
-        print(f"{name:20} {flags.classes:4} {words}  {label}{more}")
+        print(f"{printable(dataset.name):20} {flags.classes:4} {words}  {printable(label)}{more}")
 
 
 def predict(prompt, clip, flags, compute):
@@ -112,9 +117,9 @@ def main():
     if flags.table or flags.plot:
         return report(flags)
     compute, status = compute_of(flags), 0
-    clip_of = cache(partial(load_clip, device=compute.device, gelu=flags.gelu))
-    for path in flags.prompts or [None]:
-        prompt, clip = read_prompt(path, flags, clip_of)
+    clip_of, paths = cache(partial(load_clip, device=compute.device)), flags.prompts or [None]
+    prompts = [read_prompt(path, flags, clip_of) for path in paths]  # all, before the first row
+    for path, (prompt, clip) in zip(paths, prompts):
         if flags.images:
             status = max(status, predict(prompt, clip, flags, compute))
         else:

@@ -17,14 +17,15 @@ all classes together. cross-dataset (CoCoOp, Sec. 4.2) and domain-generalization
 train on one data set and test on the others of its kind, and on its shifted versions.
 """
 
-import dataclasses
 import math
 import time
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 
 from clip_min.data import few_shot, split_classes
+from clip_min.files import printable
 from prompts.experiments import distributed, store
 from prompts.experiments.batches import epoch_seed, training_batches
 from prompts.experiments.evaluation import evaluate, image_features
@@ -106,8 +107,7 @@ def learn(run, compute):
         store.load_learned(run.method, saved)
         return saved
     train_items, val_items = few_shot(run.dataset, run.shots, run.seed)
-    few = dataclasses.replace(run.dataset, train=train_items, val=val_items)
-    few = split_classes(few, run.classes)
+    few = split_classes(replace(run.dataset, train=train_items, val=val_items), run.classes)
     method, progress = run.method, Progress(run.folder / "progress.pt", run.setting)
     losses, words = [], f"{store.count_parameters(method):,} learned parameters"
     print(f"  {len(few.train)} pictures, {words}")
@@ -142,11 +142,11 @@ def complete(run, missing, results, compute):
         if run.learns:
             pictures = f"{len(items):,} pictures of {target.name}, {row['classes']} classes"
             words = f"{run.split} accuracy {accuracy:.2f} % on {pictures}, {seconds:.0f} s"
-            print(f"  {words}, {run.prompt_file}")
+            print(printable(f"  {words}, {run.prompt_file}"))
 
 
 def main():
-    """The product of the flags, run by run → exit status: 1 if a run has failed."""
+    """Every run that the flags ask for → exit status: 1 if one has failed."""
     flags = parse_train_flags(__doc__)
     compute = compute_of(flags)
     runs, results = plan(flags, compute), Results(flags.out / "results.jsonl")

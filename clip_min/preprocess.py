@@ -66,8 +66,11 @@ def to_rgb(image):
     """A Pillow picture of any mode → the same picture in mode "RGB", 8 bits a channel.
 
     16-bit grey is divided by 257, so that 65,535 becomes 255. 32-bit grey (mode "I", from TIFF)
-    within 0 to 255 is taken as it is, as Pillow shows it; a larger range as 16-bit grey.
+    within 0 to 255 is taken as it is, as Pillow shows it; a larger range as 16-bit grey. Raises
+    ValueError for decimal numbers (mode "F"), whose white may be 1 or 255 or anything else.
     """
+    if image.mode == "F":
+        raise ValueError("its pixels are decimal numbers: convert it to whole numbers of 8 bits")
     if image.mode.startswith("I"):
         may_be_8_bit = image.mode == "I" and image.format not in ("PNG", "PPM")
         is_8_bit = may_be_8_bit and image.getextrema()[1] <= 255

@@ -47,6 +47,7 @@ HARMLESS = (
     "return_tensors",
     "device",
     "disable_grouping",
+    "_valid_processor_keys",  # a list of names that some versions wrote
     "fill_color",  # around a picture that is smaller than its crop, which never happens here
 )
 

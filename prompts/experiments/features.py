@@ -223,11 +223,13 @@ def read_store(store, clip):
         width = clip.text_projection.shape[1]
         if features.shape != (len(signatures), width) or features.dtype != torch.float32:
             raise ValueError(f"{store} holds features of another shape.")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        if not features.isfinite().all():
+            raise ValueError(f"{store} holds numbers that are not finite.")
+        return dict(zip(signatures, features))
+    except (ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
         reason = str(error) if isinstance(error, ValueError) else f"{store} does not hold features."
         print(f"note: {reason} The features are computed again.", file=sys.stderr)
         return {}
-    return dict(zip(signatures, features))
 
 
 def add_to_store(store, new, clip):

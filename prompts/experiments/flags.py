@@ -210,22 +210,36 @@ def parse_eval_flags(description, tables):
             "with --images."
         )
     move_prompts(flags)
+    if flags.images is not None:
+        if not flags.images:
+            raise ValueError("--images needs pictures: name files or folders behind it.")
+        if flags.dataset or flags.variance or flags.classes != "all":
+            raise ValueError(
+                "--images takes --classnames or the prompt's own classes: leave "
+                "--dataset, --classes and --variance out."
+            )
+        if flags.picture and len(flags.prompts) > 1:
+            raise ValueError("--picture draws the predictions of one prompt: give one.")
     return flags
 
 
 def move_prompts(flags):
     """`--dataset NAME PROMPT`: a prompt file that stands behind the data sets goes to the
     prompts."""
-    if not flags.dataset:
-        return
-    found = [name for name in flags.dataset if is_prompt(name)]
-    flags.prompts += [Path(name) for name in found]
-    flags.dataset = [name for name in flags.dataset if name not in found]
+    if flags.dataset:
+        found = [name for name in flags.dataset if is_prompt(name)]
+        flags.prompts += [Path(name) for name in found]
+        flags.dataset = [name for name in flags.dataset if name not in found]
+    if flags.images:
+        found = [name for name in flags.images if name.endswith(".pt") or ".pth.tar" in name]
+        flags.prompts += [Path(name) for name in found]
+        flags.images = [name for name in flags.images if name not in found]
 
 
 def is_prompt(name):
-    """Whether this is a file, or the folder of a run, and not a data set."""
-    return os.path.isfile(name) or os.path.isfile(os.path.join(name, "prompt.pt"))
+    """Whether this is a file, or the folder of a run, or named like one, and not a data set."""
+    is_named_so = name.endswith(".pt") or ".pth.tar" in name
+    return is_named_so or os.path.isfile(name) or os.path.isfile(os.path.join(name, "prompt.pt"))
 
 
 def make_parser(description):
@@ -331,11 +345,21 @@ def hyperparameters(pairs):
         name, equals, value = pair.partition("=")
         if not equals:
             raise ValueError(f"--hp takes name=value, not {pair!r}.")
-        try:
-            options[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            options[name] = value
+        options[name] = number_or_word(value)
     return options
+
+
+def number_or_word(text):
+    """ "8" → 8, "True" → True, "None" → None, and every other text as it is.
+
+    >>> number_or_word("0.5"), number_or_word("a photo of a"), number_or_word("1,2")
+    (0.5, 'a photo of a', '1,2')
+    """
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return text
+    return value if isinstance(value, str | int | float | None) else text
 
 
 def nearest(word, known, what):
@@ -386,7 +410,7 @@ def run_script(main):
         stream.reconfigure(errors="backslashreplace", line_buffering=True)
     try:
         sys.exit(main())
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         process = f" (process {RANK} of {PROCESSES})" if RANK else ""
         print(f"error{process}: {sentence_of(error)}", file=sys.stderr)
         sys.exit(2)

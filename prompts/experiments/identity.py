@@ -93,7 +93,7 @@ def zero_shot_setting(clip, options, flags):
 def if_given(flags):
     """Flags that are part of a run's identity only where they are given."""
     given = {}
-    if flags.template:
+    if flags.template is not None:
         given["template"] = flags.template
     if flags.gelu != "auto":
         given["gelu"] = flags.gelu
@@ -109,10 +109,12 @@ def setting_of(prompt, clip, flags):
         return zero_shot_setting(clip, flags.options, flags)
     setting = {key: value for key, value in prompt.items() if key not in NOT_IN_ROWS}
     code = code_of(prompt["method"])
-    setting.update(precision=flags.precision, code=prompt.get("code", code))
+    setting.update(precision=prompt.get("precision", "fp32"), code=prompt.get("code", code))
+    if setting["precision"] != flags.precision:
+        setting["evaluated_in"] = flags.precision
     if setting["code"] != code:
         setting["evaluated_with"] = code  # the prompt was learned with other code
-    if flags.template:
+    if flags.template is not None:
         setting["template"] = flags.template
     return setting
 

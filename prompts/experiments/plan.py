@@ -117,7 +117,7 @@ def recipe_of_run(name, clip, dataset, shots, flags):
     if recipe is None:
         return None, flags.options, {}
     options = {**recipe.options, **flags.options}
-    if "n_ctx" in flags.options and "ctx_init" not in flags.options:
+    if flags.options.get("n_ctx") is not None and "ctx_init" not in flags.options:
         options.pop("ctx_init", None)  # the recipe's words have a number of their own
     given = {}
     for field in ("lr", "epochs", "batch_size", "views"):

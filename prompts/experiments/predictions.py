@@ -5,6 +5,7 @@ and a picture.
                   → as_text, as_json_lines, draw
 """
 
+import collections
 import io
 import json
 import os
@@ -20,6 +21,7 @@ from clip_min.data import (
     note_same_names,
     open_picture,
 )
+from clip_min.data.folders import is_hidden, is_picture, kind_of_file, note_left_out
 from clip_min.files import printable, write_whole
 from clip_min.preprocess import SUFFIXES
 
@@ -37,13 +39,13 @@ def find_pictures(paths):
     """
     pictures = []
     for path in map(str, paths):
-        if path.startswith("toy-"):
+        if path.startswith("toy-") and not os.path.exists(path):
             check_drawn(path)
             pictures.append(path)
         elif os.path.isdir(path):
             pictures += pictures_in(path)
         elif os.path.isfile(path):
-            pictures.append(path)
+            pictures.append(os.path.join(".", path) if path.startswith("toy-") else path)
         else:
             raise ValueError(f"There is no picture or folder {printable(path)}: check its name.")
     return pictures
@@ -51,11 +53,16 @@ def find_pictures(paths):
 
 def pictures_in(folder):
     """The paths of a folder's pictures, sorted by name; ValueError if it has none."""
-    pictures = []
+    pictures, left_out = [], collections.Counter()
     for name in sorted(os.listdir(folder)):
         path = os.path.join(folder, name)
-        if name.lower().endswith(SUFFIXES) and not name.startswith(".") and os.path.isfile(path):
+        if is_hidden(name) or not os.path.isfile(path):
+            continue
+        if is_picture(name):
             pictures.append(path)
+        else:
+            left_out[kind_of_file(name)] += 1
+    note_left_out(folder, left_out)
     if not pictures:
         raise ValueError(
             f"The folder {printable(folder)} holds no pictures ({', '.join(SUFFIXES)}): "
@@ -68,7 +75,9 @@ def check_drawn(path):
     """Raises ValueError unless clip_min.world can draw this toy path."""
     name, *rest = path.split("/")
     classnames = load_dataset(name).classnames  # refuses an unknown name
-    if len(rest) != 3 or rest[1] not in classnames:
+    parts = ("train", "val", "test")
+    is_drawn = len(rest) == 3 and rest[0] in parts and rest[2].isdecimal()
+    if not is_drawn or rest[1] not in classnames:
         raise ValueError(
             f"No picture {printable(path)} can be drawn: write {name}/test/{classnames[0]}/12, "
             "or ./ before a file."
@@ -115,7 +124,8 @@ def classes_to_choose_from(prompt, classnames, template):
         raise ValueError('There are no classes without a prompt file: give --classnames "cat,dog".')
     names = [name.strip() for name in names]
     note_same_names(names, "--classnames")
-    template = template or prompt.get("text_template") or "a photo of a {}."
+    if template is None:
+        template = prompt.get("text_template", "a photo of a {}.")
     check_template(template)
     return Dataset("pictures", names, [template], [], [], [])
 

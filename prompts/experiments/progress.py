@@ -6,7 +6,7 @@ import time
 
 import torch
 
-from clip_min.files import load_tensors, save_tensors
+from clip_min.files import load_tensors, printable, save_tensors
 from prompts.experiments.distributed import RANK
 
 SAVE_EVERY = 30  # seconds between two saves of an unfinished run
@@ -42,13 +42,14 @@ class Progress:
             state = load_tensors(self.path)
             if state["setting"] != self.setting:
                 return []
+            losses, seconds = [float(loss) for loss in state["losses"]], float(state["seconds"])
             load_parts(parts, state["parts"])
-        except (ValueError, TypeError, KeyError, RuntimeError, AttributeError):
+        except (ValueError, TypeError, LookupError, RuntimeError, AttributeError):
             print(f"note: {self.path} is damaged: the run starts again.", file=sys.stderr)
             return []
-        self.before, self.first_epoch = state["seconds"], len(state["losses"])
+        self.before, self.first_epoch = seconds, len(losses)
         print(f"  continues after epoch {self.first_epoch}")
-        return list(state["losses"])
+        return losses
 
     def save(self, parts, losses):
         """Keep the state after the last finished epoch, if the last save was SAVE_EVERY seconds
@@ -82,8 +83,8 @@ def load_parts(parts, states):
     them."""
     tensors = {name: part for name, part in parts.items() if isinstance(part, torch.Tensor)}
     for name, tensor in tensors.items():
-        if states[name].shape != tensor.shape:
-            raise ValueError(f"{name} has another shape.")
+        if states[name].shape != tensor.shape or not states[name].isfinite().all():
+            raise ValueError(f"{name} has another shape, or numbers that are not finite.")
     for name, part in parts.items():
         if name not in tensors:
             part.load_state_dict(states[name])
@@ -107,10 +108,10 @@ class Countdown:
         for target, row in run.rows:
             found = self.results.find(row)
             if found and "failed" in found:
-                print(f"{run.title}: failed before ({found['failed']})")
+                print(f"{run.title}: failed before ({printable(found['failed'])})")
             elif found and (missing or is_finished):
                 where = f"{target.name}, {row['classes']} classes (already in {self.results.path})"
-                print(f"{run.title}: {found['accuracy']:.2f} % on {where}")
+                print(f"{run.title}: {found['accuracy']:.2f} % on {printable(where)}")
         if not is_finished:
             why = "prompt.pt is missing or of another run"
             if missing:

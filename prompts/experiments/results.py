@@ -8,6 +8,7 @@ import clip_min
 from clip_min.files import append_line
 from prompts.experiments.distributed import RANK
 from prompts.experiments.identity import OF_INPUTS, why_new
+from prompts.experiments.rows import problem_of
 from prompts.experiments.store import saved_prompt
 
 MEASURED = {  # what a row holds beside its identity
@@ -35,8 +36,7 @@ class Results:
         self.path, self.rows, self.read_bytes = path, [], 0
 
     def refresh(self):
-        """Read the lines that were added since the last time; lines that are not rows are left
-        out."""
+        """Read the lines that were added since the last time, without those that are not rows."""
         if not self.path.exists():
             return
         with open(self.path, "rb") as file:
@@ -49,7 +49,7 @@ class Results:
                 row = json.loads(line)
             except (ValueError, RecursionError):  # cut short by a kill, or not text
                 continue
-            if isinstance(row, dict):
+            if problem_of(row) is None:
                 self.rows.append(row)
 
     def find(self, wanted, without=()):

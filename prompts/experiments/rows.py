@@ -108,7 +108,11 @@ def problem_of(row):
         value = row.get(key, 0 if is_zero_shot else None)
         if not is_count(value) and not (is_published and value is None):
             return f"its {key} is not a number"
-    if isinstance(row.get("failed"), str) or is_percentage(row.get("accuracy")):
+    for key in ("code", "evaluated_with"):
+        if not isinstance(row.get(key, {}), dict):
+            return f"its {key} is not a JSON object"
+    has_failed = isinstance(row.get("failed"), str)
+    if has_failed or ("failed" not in row and is_percentage(row.get("accuracy"))):
         return None
     return "its accuracy is not a number from 0 to 100"
 

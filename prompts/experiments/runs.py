@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from clip_min.data import Dataset, split_classes
+from clip_min.files import printable
 from clip_min.model import CLIP
 from clip_min.recipe import Recipe
 from prompts.experiments.identity import row_of
@@ -46,7 +47,8 @@ class Run:
     @property
     def title(self):
         """The run in a few words."""
-        return f"{self.name}, {self.dataset.name}, {self.shots} shots, seed {self.seed}"
+        where = printable(self.dataset.name)
+        return f"{self.name}, {where}, {self.shots} shots, seed {self.seed}"
 
     @functools.cached_property
     def method(self):

@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import inspect
+import json
 import sys
 from pathlib import Path
 
@@ -102,7 +103,8 @@ def load_prompt(path):
         raise ValueError(f"There is no prompt file {path}.")
     prompt = load_tensors(path)
     is_prompt = isinstance(prompt, dict) and PROMPT_KEYS <= prompt.keys()
-    if not is_prompt or prompt["method"] not in METHODS or not well_formed(prompt):
+    is_known = is_prompt and isinstance(prompt["method"], str) and prompt["method"] in METHODS
+    if not is_known or not well_formed(prompt):
         raise ValueError(f"{path} is not a prompt file of this version of train.py.")
     return {**prompt, "file": str(path)}
 
@@ -112,9 +114,24 @@ def well_formed(prompt):
     learned, names = prompt["learned"], prompt["classnames"]
     if not (isinstance(learned, dict) and isinstance(names, list)):
         return False
+    if not all(is_dense(tensor) for tensor in learned.values()):
+        return False
     texts = [*names, prompt["sha256"], prompt["text_template"], prompt["model"]]
-    tensors = all(isinstance(x, torch.Tensor) for x in learned.values())
-    return tensors and all(isinstance(text, str) for text in texts)
+    if not all(isinstance(text, str) for text in texts):
+        return False
+    if not isinstance(prompt["options"], dict) or not isinstance(prompt["dataset"], str):
+        return False
+    try:
+        json.dumps({key: value for key, value in prompt.items() if key != "learned"})
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
+def is_dense(tensor):
+    """Whether this is an ordinary tensor of 32-bit numbers."""
+    is_tensor = isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided
+    return is_tensor and tensor.dtype == torch.float32
 
 
 def build_method(prompt, clip, dataset):

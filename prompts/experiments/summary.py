@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from clip_min.files import printable
 from prompts.experiments.distributed import RANK
 
 
@@ -42,7 +43,7 @@ def print_few_shot(found, classes):
     for (dataset, model, shots), methods in blocks.items():
         label, base = zero_shot.get((dataset, model), ("zero-shot", float("nan")))
         words = f"{shots} shots, " if shots else ""
-        print(f"\n{dataset}, {model} CLIP, {words}{classes} classes")
+        print(f"\n{printable(dataset)}, {printable(model)} CLIP, {words}{classes} classes")
         print(f"  {label:12} {base:6.2f} %")
         for name, values in methods.items():
             seeds = len(values)

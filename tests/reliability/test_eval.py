@@ -623,3 +623,108 @@ def test_a_template_for_own_pictures_is_checked(tmp_path, capsys, template):
     Image.new("RGB", (50, 40)).save(tmp_path / "a.png")
     arguments = ("--images", tmp_path / "a.png", "--classnames", "cat,dog", "--template", template)
     assert "template" in refusal(capsys, evaluate(tmp_path / "runs", *arguments))
+
+
+# A result says how it was evaluated
+
+
+def test_a_prompt_is_evaluated_with_the_gelu_that_it_was_learned_with(tmp_path, capsys):
+    arguments = ("--method", "coop", "--shots", 1, "--epochs", 2, "--gelu", "exact")
+    assert call(train_script, *arguments, "--out", tmp_path) == 0
+    (path,), learned = tmp_path.rglob("prompt.pt"), rows(tmp_path)[-1]
+    assert evaluate(tmp_path, path) == 0
+    again = rows(tmp_path)[-1]
+    assert (again["gelu"], again["accuracy"]) == ("exact", learned["accuracy"])
+    capsys.readouterr()
+    assert "--gelu" in refusal(capsys, evaluate(tmp_path, path, "--gelu", "quick"))
+
+
+def test_another_precision_is_not_taken_for_the_runs_own(prompt_file, tmp_path):
+    assert evaluate(tmp_path, prompt_file, "--precision", "bf16") == 0
+    (row,) = rows(tmp_path)
+    assert (row["precision"], row["evaluated_in"]) == ("fp32", "bf16")
+
+
+def test_all_prompts_and_data_sets_are_read_before_anything_is_recorded(
+    prompt_file, tmp_path, capsys
+):
+    for arguments in (
+        ("--dataset", "toy-satellite", tmp_path / "none.pt"),
+        (prompt_file, tmp_path / "none.pt"),
+        ("--dataset", "toy-satellite", "toy-nowhere"),
+    ):
+        refusal(capsys, evaluate(tmp_path / "runs", *arguments))
+        assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "more, word",
+    [
+        (("--dataset", "toy"), "--dataset"),
+        (("--classes", "new"), "--classes"),
+        (("--variance",), "--variance"),
+    ],
+)
+def test_flags_that_pictures_do_not_take_are_refused(tmp_path, capsys, more, word):
+    arguments = ("--images", "toy-objects/test/apple/1", "--classnames", "cat,dog", *more)
+    assert word in refusal(capsys, evaluate(tmp_path, *arguments))
+
+
+def test_a_prompt_behind_the_pictures_is_a_prompt(prompt_file, tmp_path, capsys):
+    assert evaluate(tmp_path, "--images", "toy-satellite/test/forest/1", prompt_file, "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)["predictions"]) == 5
+
+
+@pytest.mark.parametrize("path", ["toy-objects/foo/apple/1", "toy-objects/../apple/1"])
+def test_a_drawn_picture_has_a_part_and_a_number(tmp_path, capsys, path):
+    arguments = ("--images", path, "--classnames", "cat,dog")
+    assert "can be drawn" in refusal(capsys, evaluate(tmp_path, *arguments))
+
+
+def test_a_file_whose_name_begins_like_a_drawn_one_is_a_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (50, 40)).save("toy-cat.jpg")
+    arguments = ("--images", "toy-cat.jpg", "--classnames", "cat,dog", "--json")
+    assert call(eval_script, *arguments) == 0 and "toy-cat.jpg" in capsys.readouterr().out
+
+
+def test_escapes_in_a_folders_name_do_not_reach_the_terminal(tmp_path, capsys):
+    folder = tmp_path / "my\x1b[31mdir"
+    for part in ("train", "test"):
+        for name in ("cat", "dog"):
+            (folder / part / name).mkdir(parents=True)
+            Image.new("RGB", (50, 40)).save(folder / part / name / "1.png")
+    arguments = ("--dataset", f"{folder}/", "--out", tmp_path / "runs")
+    assert call(train_script, "--method", "coop", "--shots", 1, "--epochs", 1, *arguments) == 0
+    assert call(train_script, "--method", "coop", "--shots", 1, "--epochs", 1, *arguments) == 0
+    assert call(eval_script, *arguments) == 0
+    printed = capsys.readouterr()
+    assert "\x1b" not in printed.out + printed.err and r"my\x1b[31mdir" in printed.out
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        dict(options=None),
+        dict(options=dict(n_ctx=torch.ones(1))),
+        dict(dataset=3),
+        dict(method=["upt"]),
+        dict(shots={1}),
+        dict(lr=b"1"),
+        dict(trained_pictures=torch.ones(1)),
+    ],
+    ids=str,
+)
+def test_odd_values_in_a_prompt_file_are_refused_before_anything_runs(
+    prompt_file, tmp_path, capsys, changes
+):
+    path = tmp_path / "odd.pt"
+    torch.save({**torch.load(prompt_file, weights_only=True), **changes}, path)
+    assert "odd.pt" in refusal(capsys, evaluate(tmp_path / "runs", path))
+
+
+def test_infinite_logits_are_one_sentence(prompt_file, tmp_path, capsys):
+    prompt = torch.load(prompt_file, weights_only=True)
+    prompt["learned"] = {name: 0 * x + 3e38 for name, x in prompt["learned"].items()}
+    torch.save(prompt, tmp_path / "huge.pt")
+    assert "not finite" in refusal(capsys, evaluate(tmp_path / "runs", tmp_path / "huge.pt"))

@@ -455,3 +455,9 @@ def test_control_characters_of_a_picture_s_name_reach_no_terminal(tmp_path):
 def test_the_docstring_examples_hold():
     result = doctest.testmod(module)
     assert result.attempted > 0 and result.failed == 0
+
+
+def test_a_picture_of_decimal_numbers_is_refused_and_not_made_black(tmp_path):
+    Image.fromarray(np.random.rand(5, 5).astype(np.float32)).save(tmp_path / "f.tif")
+    with pytest.raises(ValueError, match="f.tif: its pixels are decimal numbers"):
+        read_picture(str(tmp_path / "f.tif"))

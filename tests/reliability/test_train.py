@@ -865,3 +865,43 @@ def test_a_model_given_twice_is_run_once(tmp_path):
 def test_an_odd_option_of_upt_is_refused_in_one_sentence(tmp_path, capsys, option):
     sentence = refusal(capsys, train(tmp_path / "runs", *SHORT, "--hp", option))
     assert option.split("=")[0] in sentence and option.split("=")[1] in sentence
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        dict(accuracy=900),
+        dict(accuracy=float("nan")),
+        dict(accuracy=True),
+        dict(accuracy="59"),
+        dict(accuracy=None),
+        dict(failed=None),
+        dict(code=["upt.py"]),
+        dict(options=3),
+    ],
+    ids=str,
+)
+def test_a_row_that_is_not_one_is_never_taken_for_a_result(finished, odd):
+    path = finished / "results.jsonl"
+    lines = [json.dumps({**row, **odd}) for row in rows(finished)]
+    path.write_text("\n".join(lines) + "\n")
+    assert train(finished, *SHORT) == 0
+    assert [row["method"] for row in rows(finished)] == ["zero_shot", "upt"] * 2
+
+
+def test_a_value_of_hp_is_a_number_or_a_word():
+    texts = ("1,2", "{1, 2}", "b'x'", "1j", "[1]", "1e-3", "None", "True", "a photo of a")
+    found = [command_line.number_or_word(text) for text in texts]
+    assert found == ["1,2", "{1, 2}", "b'x'", "1j", "[1]", 0.001, None, True, "a photo of a"]
+
+
+@pytest.mark.parametrize("damage", ["tensor", "losses", "seconds", "nan"])
+def test_a_progress_file_of_other_parts_starts_the_run_again(tmp_path, monkeypatch, capsys, damage):
+    progress = interrupted(tmp_path, monkeypatch)
+    state = torch.load(progress, weights_only=True)
+    if damage == "nan":
+        state["parts"]["U"] = state["parts"]["U"] * float("nan")
+    odd = {"tensor": torch.ones(2), "losses": dict(state, losses=3), "nan": state}
+    torch.save(odd.get(damage, dict(state, seconds="long")), progress)
+    assert train(tmp_path, *EPOCHS_OF_THREE_STEPS) == 0
+    assert "progress.pt is damaged" in capsys.readouterr().err
