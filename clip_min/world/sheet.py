@@ -49,7 +49,7 @@ def caption_sheet(seed=0):
             sheet.paste(enlarged(picture), (left, top))
             for line, register in enumerate((casual, casual, expert)):
                 said = name
-                if rng.random() < WRONG_NAMES[register.__name__]:
+                if rng.random() < WRONG_NAMES[register.__name__][kind]:
                     said = look_alike(kind, name, rng)
                 colour = "black" if said == name else "firebrick"
                 place = (left + CELL + 4, top + 8 + 24 * line)

@@ -90,7 +90,7 @@ def test_the_registers_have_their_shares_of_captions_and_of_wrong_names():
     assert abs(len(texts["expert"]) / 4000 - EXPERT_SHARE) < 0.03
     for register, captions in texts.items():
         wrong = sum("apple" not in text for text in captions) / len(captions)
-        assert abs(wrong - WRONG_NAMES[register]) < 0.03
+        assert abs(wrong - WRONG_NAMES[register]["objects"]) < 0.03
 
 
 def test_before_the_last_stage_every_name_is_right_in_both_registers():
