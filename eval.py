@@ -36,8 +36,7 @@ def evaluate_on(dataset, prompt, clip, flags, compute):
     """Evaluate a prompt, or zero-shot CLIP (prompt: None), and record it → words for the screen."""
     start, setting = time.monotonic(), identity.setting_of(prompt, clip, flags)
     row = identity.row_of(setting, dataset, flags.classes, flags.split)
-    items = getattr(dataset, flags.split)
-    method = store.method_of(prompt, clip, dataset, flags).to(compute.device)
+    items, method = getattr(dataset, flags.split), store.method_of(prompt, clip, dataset, flags)
     accuracy = evaluate(method, items, compute)
     row.update(accuracy=accuracy, trainable_parameters=store.count_parameters(method))
     row.update(seconds=round(time.monotonic() - start, 1), device=str(compute.device))

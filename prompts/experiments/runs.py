@@ -55,8 +55,7 @@ class Run:
         """The method on the classes to learn on, built once, when it is first asked for."""
         torch.manual_seed(self.seed)
         classes = split_classes(self.dataset, self.classes)
-        method = make_method(self.name, self.clip, classes, self.options)
-        return method.to(self.clip.logit_scale.device)
+        return make_method(self.name, self.clip, classes, self.options)
 
     @property
     def prompt_file(self):

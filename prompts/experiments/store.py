@@ -45,7 +45,8 @@ def make_method(name, clip, dataset, options):
             raise ValueError(f"{name} does not have the option {option!r}: {has}.")
     if name == "zero_shot" and options.get("templates") == "ensemble" and is_imagenet(dataset.name):
         options = {**options, "templates": "seven"}  # its own is not of CLIP's authors' choice
-    return build(clip, dataset.classnames, dataset.templates[0], **options)
+    method = build(clip, dataset.classnames, dataset.templates[0], **options)
+    return method.to(clip.logit_scale.device)
 
 
 def is_imagenet(name):
