@@ -18,7 +18,7 @@ from clip_min.data import ELEVEN
 from clip_min.files import printable
 from clip_min.world.benchmarks import EIGHT
 from prompts import METHODS
-from prompts.experiments.distributed import PROCESSES, RANK, join
+from prompts.experiments.distributed import PROCESSES, RANK, end_at_once, join
 from prompts.experiments.features import PRECISIONS, Compute
 
 PROTOCOLS = (
@@ -409,7 +409,9 @@ def run_script(main):
     for stream in (sys.stdout, sys.stderr):  # a file's name need not be text
         stream.reconfigure(errors="backslashreplace", line_buffering=True)
     try:
-        sys.exit(main())
+        status = main()
+        end_at_once(status)
+        sys.exit(status)
     except (ValueError, OSError, FloatingPointError) as error:
         process = f" (process {RANK} of {PROCESSES})" if RANK else ""
         print(f"error{process}: {sentence_of(error)}", file=sys.stderr)
