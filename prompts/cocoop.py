@@ -103,7 +103,7 @@ class CoCoOp(nn.Module):
         return torch.stack(weights)
 
     def class_weights(self, context):
-        """The same g(t(x)) [B, K, E], about 15 times faster (see notes/speed.md)."""
+        """The same g(t(x)) [B, K, E], 14 to 15 times faster (see notes/speed.md)."""
         return encode_trees(self.clip, self.trees, context)
 
     def classify(self, image_features):

@@ -100,7 +100,7 @@ class CoOp(nn.Module):
         return clip.pool_text(x[torch.arange(len(x)), self.eos])
 
     def class_weights(self):
-        """The same g(t) [K, E], 3 to 18 times faster (see notes/speed.md)."""
+        """The same g(t) [K, E], 3 to 21 times faster (see notes/speed.md)."""
         context = self.ctx.flatten(0, -2)[None]  # [1, M, D_t], or [1, K·M, D_t]
         return encode_trees(self.clip, self.trees, context)[0]  # [K, E]
 

@@ -114,8 +114,7 @@ def setting_of(prompt, clip, flags):
         setting["evaluated_in"] = flags.precision
     if setting["code"] != code:
         setting["evaluated_with"] = code  # the prompt was learned with other code
-    if flags.template is not None:
-        setting["template"] = flags.template
+    setting.update(if_given(flags))
     return setting
 
 

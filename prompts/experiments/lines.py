@@ -220,6 +220,10 @@ def nothing_to_show(name, choice):
 # How a row differs from its method's recipe
 
 
+# How a row is learned and evaluated if it does not say otherwise.
+AS_USUAL = {"precision": "fp32", "evaluated_in": None, "template": None, "gelu": None}
+
+
 def usual_training(row, recipe):
     """How the row's method is trained by its recipe, with the keys of a row."""
     usual = {}
@@ -233,7 +237,7 @@ def usual_training(row, recipe):
             "max_norm": recipe.max_norm,
             "views": recipe.views,
         }
-    return usual | {"precision": "fp32", "template": None, "gelu": None}
+    return usual | AS_USUAL
 
 
 def differences(row):

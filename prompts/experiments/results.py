@@ -8,19 +8,8 @@ import clip_min
 from clip_min.files import append_line
 from prompts.experiments.distributed import RANK
 from prompts.experiments.identity import OF_INPUTS, why_new
-from prompts.experiments.rows import problem_of
+from prompts.experiments.rows import MEASURED, problem_of
 from prompts.experiments.store import saved_prompt
-
-MEASURED = {  # what a row holds beside its identity
-    "accuracy",
-    "failed",
-    "loss",
-    "seconds",
-    "trainable_parameters",
-    "device",
-    "command",
-    "version",
-}
 
 
 def identity_of(row, without=()):

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from clip_min.files import printable
 from prompts import METHODS
+from prompts.experiments.identity import OF_INPUTS
 
-# Tables compare rows without these; train.py compares `code` and the digests, too (results.py).
-NOT_COMPARED = {
+MEASURED = {  # what a row holds beside its identity
     "accuracy",
     "failed",
     "loss",
@@ -24,11 +24,9 @@ NOT_COMPARED = {
     "device",
     "command",
     "version",
-    "code",
-    "evaluated_with",
-    "pictures",
-    "trained_pictures",
 }
+# Tables compare rows without these; train.py compares `code` and the digests, too (results.py).
+NOT_COMPARED = MEASURED | {*OF_INPUTS, "evaluated_with"}
 # What a row has to hold, beside options, shots, seed, and "accuracy" or "failed".
 WORDS = ("method", "model", "dataset", "classes")
 WORDS_OR_NULL = ("trained_on", "trained_classes")

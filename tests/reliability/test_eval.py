@@ -453,6 +453,8 @@ def test_a_prompt_of_the_published_code_is_evaluated_like_our_own(tmp_path, clas
     ours, theirs = rows(tmp_path)[-1], rows(tmp_path / "again")[-1]
     assert (theirs["accuracy"], theirs["dataset"]) == (ours["accuracy"], "toy-satellite")
     assert theirs["options"]["class_specific"] == class_specific and theirs["trained_on"] is None
+    assert evaluate(tmp_path / "again", *published, "--gelu", "exact") == 0
+    assert (theirs.get("gelu"), rows(tmp_path / "again")[-1]["gelu"]) == (None, "exact")
 
 
 # A folder of one's own

@@ -769,3 +769,11 @@ def test_the_plots_in_the_notes_are_what_the_committed_rows_give(name):
         plots.draw(read_json_lines(NOTES / "results.jsonl"), name)
         == (NOTES / f"{name}.svg").read_text()
     )
+
+
+def test_a_prompt_that_is_evaluated_in_another_precision_has_a_line_of_its_own():
+    """Its figure must not take the place of the run's own, which stands in the same file."""
+    rows = [make_row(accuracy=50.0), make_row(accuracy=40.0, evaluated_in="bf16"), zero_shot()]
+    lines = [line for line in as_dicts(rows, "few-shot") if line["method"].startswith("coop")]
+    shown = {line["method"]: line["16 shots"] for line in lines}
+    assert shown == {"coop": "50.0", "coop evaluated_in=bf16": "40.0"}
