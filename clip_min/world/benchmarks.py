@@ -38,7 +38,7 @@ WORLDS = {
         Style(**LARGE, tilt=20, filters=(("blur", 0.5), ("grain", 0.4)))
     ),
     "toy-textures": World(
-        "DTD", "textures", "{} texture.", Style(tilt=30, filters=(("fog", 0.7), ("blur", 0.3)))
+        "DTD", "textures", "{} texture.", Style(tilt=30, filters=(("fog", 0.8), ("blur", 0.5)))
     ),
     "toy-flowers": World(
         "Flowers102", "flowers", "a photo of a {}, a type of flower.",
@@ -46,26 +46,26 @@ WORLDS = {
     ),
     "toy-satellite": World(
         "EuroSAT", "satellite", "a centered satellite photo of {}.",
-        Style(filters=(("infrared", 0.8), ("fog", 0.4), ("grain", 0.3))),
+        Style(filters=(("infrared", 1.0), ("negative", 1.0), ("fog", 0.6), ("grain", 0.3))),
     ),
     "toy-scenes": World(
         "SUN397", "scenes", "a photo of a {}.",
-        Style(filters=(("night", 0.6), ("old", 0.4), ("sunset", 0.4), ("fog", 0.3))),
+        Style(filters=(("negative", 0.5), ("night", 0.5), ("old", 0.5))),
     ),
     "toy-glyphs": World(
         "FGVCAircraft", "glyphs", "a photo of the {}.",
         Style(
-            **LARGE, backgrounds=("plain", "gradient"), tilt=15,
-            filters=(("fog", 0.5), ("blur", 0.3)),
+            **LARGE, backgrounds=("plain", "gradient"), tilt=25,
+            filters=(("fog", 0.7), ("blur", 0.5), ("grain", 0.3)),
         ),
     ),
     "toy-actions": World(
         "UCF101", "actions", "a photo of a person {}.",
-        Style(**LARGE, tilt=10, filters=(("negative", 0.5), ("fog", 0.5))),
+        Style(**LARGE, tilt=20, filters=(("negative", 0.5), ("fog", 0.6), ("grain", 0.4))),
     ),
     "toy-vehicles": World(
         "StanfordCars", "vehicles", "a photo of a {}.",
-        Style(**LARGE, tilt=5, filters=(("fog", 0.8), ("grain", 0.3))),
+        Style(**LARGE, tilt=15, filters=(("fog", 0.8), ("blur", 0.4), ("grain", 0.3))),
     ),
     "toy-objects-v2": shifted(
         "ImageNetV2", size=(0.55, 0.9), tilt=20, filters=(("grain", 0.4), ("blur", 0.4))
