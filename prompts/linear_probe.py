@@ -4,8 +4,8 @@ Radford et al., "Learning Transferable Visual Models From Natural Language Super
 ICML 2021, arXiv:2103.00020, Sec. 3.2, App. A.3; a baseline of CoOp (arXiv:2109.01134, Sec. 3.1).
 
 CLIP's image tower stays as it is, and a logistic regression tells the classes apart by the image
-features alone. The class names are never read, so the few training pictures must teach all that a
-prompt method has from the text tower. How large the weights may grow is one number, C.
+features alone. Class names are not used, so the few training pictures must teach all that a prompt
+method has from the text tower. How large the weights may grow is one number, C.
 
 | Eq. | paper               | code           | shape    |
 | --- | ------------------- | -------------- | -------- |
@@ -17,15 +17,15 @@ prompt method has from the text tower. How large the weights may grow is one num
 Differs from the paper / the published code:
 - The features [.., E] and the search for C are those of CoOp's code. CLIP's appendix takes features
   before their projection to E, searches 8 values per decade, and trains on validation pictures too.
-- The solver is torch's L-BFGS in double precision on centred features, with a stricter tolerance
-  than scikit-learn's default. Where C is so large that scikit-learn stops early, weights differ.
-- A class without training pictures is refused; scikit-learn would leave it out.
+- ImageNet has no validation pictures. Here C is searched on training pictures that are not among
+  the shots (`with_validation` in experiments/plan.py). CoOp's code searches on test pictures.
+- torch's L-BFGS in double precision, with a smaller tolerance: scikit-learn may stop earlier.
 
     python train.py --method linear_probe   (measured times and accuracies: notes/results.md)
 """
 
-import functools
 import math
+from functools import cache, partial
 
 import torch
 import torch.nn.functional as F
@@ -48,7 +48,7 @@ class LinearProbe(nn.Module):
         if C is not None and (type(C) not in (int, float) or not 0 < C < math.inf):
             raise ValueError(f"C must be a positive number, or left out to be searched, not {C!r}.")
         self.clip, self.C, self.searches = clip, C, C is None
-        self.classnames = readable_names(classnames)
+        self.classnames, self.columns = readable_names(classnames), slice(None)
         K, E = len(self.classnames), clip.text_projection.shape[1]
         self.weight, self.bias = nn.Parameter(torch.zeros(K, E)), nn.Parameter(torch.zeros(K))
         self.to(clip.text_projection.device)
@@ -58,24 +58,25 @@ class LinearProbe(nn.Module):
         return self.clip.encode_image(images)
 
     def set_classes(self, classnames):
-        """Takes the class names that the probe was built with; ValueError for any others."""
-        if readable_names(classnames) != self.classnames:
-            raise ValueError("A linear probe knows only the classes that it was fitted on, in "
-                             "their order: use zero_shot or a prompt method for other classes.")
+        """Some of the probe's classes, such as ImageNet-A's 200; ValueError for any others."""
+        names, own = readable_names(classnames), self.classnames
+        if not set(names) <= set(own):
+            raise ValueError("A linear probe knows only the classes that it was fitted on: use "
+                             "zero_shot or a prompt method for other classes.")
+        self.columns = slice(None) if names == own else [own.index(name) for name in names]
 
     def fit(self, features, labels, val_features=None, val_labels=None):
         """Features [N, E], labels [N] of training and validation pictures → `weight`, `bias`, `C`.
 
         Raises ValueError for a class without training pictures, and for no pictures to search on.
         """
-        K = len(self.classnames)
-        counts = torch.bincount(labels, minlength=K)  # [K]
+        counts = torch.bincount(labels, minlength=len(self.classnames))  # [K]
         name = self.classnames[counts.argmin()]
         if not counts.all():
             raise ValueError(f"There are no training pictures of the class {name!r}.")
         if self.searches and (val_labels is None or len(val_labels) == 0):
             raise ValueError("There are no validation pictures to search C on: give --hp C=1, say.")
-        solve = functools.cache(functools.partial(logistic_regression, features, labels, K))
+        solve = cache(partial(logistic_regression, features, labels, len(counts)))
 
         def hits(C):
             weight, bias = solve(C)  # no C is solved twice
@@ -88,7 +89,7 @@ class LinearProbe(nn.Module):
     def classify(self, image_features):
         """features [B, E] → logits [B, K]: W f + b, in fp32 also under autocast."""
         with torch.autocast(image_features.device.type, enabled=False):
-            return F.linear(image_features.float(), self.weight, self.bias)
+            return F.linear(image_features.float(), self.weight, self.bias)[:, self.columns]
 
     def forward(self, images):
         """images [B, 3, H, W] → logits [B, K]."""
@@ -117,10 +118,9 @@ def logistic_regression(features, labels, K, C):
     optimiser = torch.optim.LBFGS([weight, bias], line_search_fn="strong_wolfe", **options)
 
     def objective():
-        """The function above divided by C N, so that one tolerance suits every C."""
         optimiser.zero_grad()
         loss = F.cross_entropy(centred @ weight.T + bias, labels)
-        loss += weight.square().sum() / (2 * C * N)
+        loss += weight.square().sum() / (2 * C * N)  # all divided by C N: one tolerance suits it
         loss.backward()
         return loss
 

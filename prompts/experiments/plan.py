@@ -2,10 +2,10 @@
 
 import itertools
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clip_min import load_clip
-from clip_min.data import ELEVEN, SHIFTED, load_dataset, split_classes
+from clip_min.data import ELEVEN, SHIFTED, few_shot, load_dataset, split_classes
 from clip_min.weights.checkpoint import OFFICIAL
 from clip_min.world.benchmarks import EIGHT
 from prompts import method_class, recipe_of
@@ -71,6 +71,8 @@ def learning_run(clip, dataset, choice, targets, flags):
     """A Run with the recipe of the method's file, or what the flags say instead."""
     name, shots, seed = choice.name, choice.shots, choice.seed
     recipe, options, given = recipe_of_run(name, clip, dataset, shots, flags)
+    if recipe is None and not dataset.val:
+        dataset = with_validation(dataset, shots, seed)
     setting = dict(method=name, options=options, model=clip.name, sha256=clip.sha256)
     setting.update(dataset=dataset.name, classes=flags.classes, shots=shots, seed=seed)
     setting.update(precision=flags.precision)
@@ -126,6 +128,20 @@ def recipe_of_run(name, clip, dataset, shots, flags):
             given[field] = value
     changes = {"epochs": recipe.epochs_for(dataset.name, shots), **given}
     return recipe.with_changes(precision=flags.precision, **changes), options, given
+
+
+def with_validation(dataset, shots, seed):
+    """A Dataset without validation pictures → one whose training pictures are the few shots, and
+    whose validation pictures are min(shots, 4) others of each class.
+
+    `few_shot` draws the same pictures from it. A linear probe searches its C on them: ImageNet has
+    no validation pictures. CoOp's published code takes ImageNet's test pictures in their place.
+    """
+    train, _ = few_shot(dataset, shots, seed)
+    taken = set(train)
+    others = [item for item in dataset.train if item not in taken]
+    _, val = few_shot(replace(dataset, train=train, val=others), shots, seed)
+    return replace(dataset, train=train, val=val)
 
 
 def digest_of_training(dataset):

@@ -14,7 +14,7 @@ from PIL import Image
 
 import eval as eval_script
 import train as train_script
-from clip_min.data import SHIFTED, load_dataset
+from clip_min.data import SHIFTED, few_shot, load_dataset
 from clip_min.world import benchmarks
 from prompts.experiments import batches, plan, runs
 from tests.reliability.helpers import (
@@ -170,6 +170,60 @@ def test_a_benchmark_split_by_our_own_rule_is_marked_in_every_row_and_table(
     capsys.readouterr()
     assert call(eval_script, "--table", "few-shot", "--out", tmp_path / "runs") == 0
     assert "not comparable with the papers" in capsys.readouterr().out
+
+
+@pytest.fixture
+def made_imagenet(tmp_path):
+    """A root folder with an ImageNet of four classes, each of one colour, and its shifted sets."""
+    colours = {"n01": (230, 20, 20), "n02": (20, 200, 20), "n03": (20, 20, 220), "n04": (0, 0, 0)}
+    names = ["n01 tench", "n02 crane", "n03 cock", "n04 owl"]
+    (tmp_path / "imagenet").mkdir()
+    (tmp_path / "imagenet/classnames.txt").write_text("\n".join(names))
+    version_2 = "imagenetv2/imagenetv2-matched-frequency-format-val"
+    places = {  # a folder of class folders: its classes, and how many pictures of each
+        "imagenet/images/train": ("n01 n02 n03 n04", 9),
+        "imagenet/images/val": ("n01 n02 n03 n04", 2),
+        "imagenet-sketch/images": ("n01 n02 n03 n04", 1),
+        "imagenet-adversarial/imagenet-a": ("n02 n04", 2),
+        "imagenet-rendition/imagenet-r": ("n03 n04", 1),
+        version_2: ("n01 n02 n03 n04", 1),
+    }
+    for place, (classes, count) in places.items():
+        for wnid in classes.split():
+            folder = tmp_path / place / (str(int(wnid[1:]) - 1) if place == version_2 else wnid)
+            folder.mkdir(parents=True)
+            for number in range(count):
+                colour = tuple(min(part + 5 * number, 255) for part in colours[wnid])
+                Image.new("RGB", (40, 40), colour).save(folder / f"{number}.png")
+    return tmp_path
+
+
+@pytest.mark.filterwarnings("ignore:imagenet")
+def test_the_linear_probe_runs_on_imagenet_and_on_what_it_is_shifted_to(
+    made_imagenet, tmp_path, monkeypatch
+):
+    """CoOp, Table 1. ImageNet-A and -R have some of the classes; there is no validation part."""
+    seen, image_features = [], train_script.image_features
+
+    def record(method, items, compute):
+        seen.append(items)
+        return image_features(method, items, compute)
+
+    monkeypatch.setattr(train_script, "image_features", record)
+    command = ["--method", "linear_probe", "coop", "--shots", 3, "--epochs", 1, "--model", "tiny"]
+    command += ["--dataset", "imagenet", "--data-root", made_imagenet]
+    assert train(tmp_path / "runs", *command, "--protocol", "domain-generalization") == 0
+    accuracies = {
+        row["dataset"]: row["accuracy"]
+        for row in rows(tmp_path / "runs")
+        if row["method"] == "linear_probe"
+    }
+    assert accuracies == dict.fromkeys(["imagenet", *SHIFTED["imagenet"]], 100.0)
+    searched_on, few = seen
+    dataset = load_dataset("imagenet", made_imagenet)
+    assert set(few) == set(few_shot(dataset, 3, 1)[0])  # the pictures that CoOp learns from
+    assert set(searched_on) <= set(dataset.train) - set(few)
+    assert Counter(item.label for item in searched_on) == {0: 3, 1: 3, 2: 3, 3: 3}
 
 
 def test_eval_writes_the_same_row_for_the_same_evaluation(tmp_path):
