@@ -8,6 +8,5 @@
     benchmarks.py        eight miniature benchmarks, and four shifted versions of the first
     sheet.py             contact sheets of the benchmarks and of pre-training pairs
     recipe.py, pretrain.py  what the tiny CLIP is pre-trained on, and its three stages of training
-    tiny.pt, merges.txt  the tiny CLIP of the first edition, and its vocabulary
-    second/              those of the second edition (notes/second-world.md)
+    tiny.pt, merges.txt  the CLIP that came out, and its vocabulary
 """

@@ -42,15 +42,15 @@ WORLDS = {
     ),
     "toy-flowers": World(
         "Flowers102", "flowers", "a photo of a {}, a type of flower.",
-        Style(**LARGE, backgrounds=("plain", "gradient"), tilt=15, filters=(("blur", 0.4),)),
+        Style(**LARGE, backgrounds=("plain", "gradient"), tilt=25, filters=(("blur", 0.5),)),
     ),
     "toy-satellite": World(
         "EuroSAT", "satellite", "a centered satellite photo of {}.",
-        Style(filters=(("infrared", 1.0), ("negative", 1.0), ("fog", 0.6), ("grain", 0.3))),
+        Style(filters=(("infrared", 1.0), ("negative", 1.0), ("fog", 0.6), ("grain", 0.5))),
     ),
     "toy-scenes": World(
         "SUN397", "scenes", "a photo of a {}.",
-        Style(filters=(("negative", 0.5), ("night", 0.5), ("old", 0.5))),
+        Style(filters=(("negative", 0.5), ("night", 0.6), ("old", 0.6))),
     ),
     "toy-glyphs": World(
         "FGVCAircraft", "glyphs", "a photo of the {}.",
@@ -65,7 +65,7 @@ WORLDS = {
     ),
     "toy-vehicles": World(
         "StanfordCars", "vehicles", "a photo of a {}.",
-        Style(**LARGE, tilt=15, filters=(("fog", 0.8), ("blur", 0.4), ("grain", 0.3))),
+        Style(**LARGE, tilt=25, filters=(("fog", 0.7), ("blur", 0.4), ("grain", 0.4))),
     ),
     "toy-objects-v2": shifted(
         "ImageNetV2", size=(0.55, 0.9), tilt=20, filters=(("grain", 0.4), ("blur", 0.4))

@@ -7,8 +7,9 @@ A caption tells some of a picture's facts, in many phrasings and in one of two r
 
 `right_names` writes captions whose names are all right; with them the towers learn to see and read.
 `two_registers` writes what the web is like: casual captions often name a look-alike, expert ones
-almost never do. Colours and numbers are right in both. So the wording in front of a name says how
-far the name can be trusted, and a prompt that is worded well is worth something.
+almost never do. Colours and numbers are right in both, and so are places (scenes, satellite): who
+was there knows where it was. So the wording in front of a name says how far the name can be
+trusted, and a prompt that is worded well is worth something.
 """
 
 import random
@@ -18,10 +19,7 @@ from clip_min.world.drawing import BACKGROUNDS, KINDS, NUMBERS, Style, draw
 
 EXPERT_SHARE = 0.3  # of all captions
 WRONG_NAMES = {  # share of a register's captions that name a look-alike, for each kind
-    "casual": {
-        "objects": 0.7, "textures": 0.7, "flowers": 0.73, "satellite": 0.5, "scenes": 0.6,
-        "glyphs": 0.71, "actions": 0.71, "vehicles": 0.71,
-    },
+    "casual": dict.fromkeys(KINDS, 0.74) | {"satellite": 0.05, "scenes": 0.05},
     "expert": dict.fromkeys(KINDS, 0.02),
 }
 NAMES = [(kind, name) for kind, module in KINDS.items() for name in module.NAMES]
