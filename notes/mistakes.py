@@ -99,8 +99,8 @@ def no_mixing(method):
     """Each prompt sees itself alone: the attention's weight is 1."""
     theta = method.theta
 
-    def self_attention(U):
-        return theta.out_proj(theta.in_proj(U).chunk(3, dim=-1)[2])
+    def self_attention(seen):
+        return theta.out_proj(theta.in_proj(seen).chunk(3, dim=-1)[2])
 
     theta.self_attention = self_attention
 
@@ -201,8 +201,11 @@ ROWS = {
         Row("right"),
         Row("no warm-up", training=no_warm_up),
         Row("no weight decay", training=no_weight_decay),
-        Row("attention that mixes no prompts", no_mixing),
         Row("the release's layer", options=dict(attention="released")),
+        Row("right: Eq. (5) to the letter", options=dict(attention="paper")),
+        Row("the same, mixing no prompts", no_mixing, dict(attention="paper")),
+        Row("right: SA(LN U) + LN(U)", options=dict(attention="normed")),
+        Row("the same, mixing no prompts", no_mixing, dict(attention="normed")),
     ],
 }
 

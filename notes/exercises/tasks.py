@@ -413,22 +413,20 @@ save (the last layer computes only the rows that are read) may wait until the re
         file="prompts/upt.py",
         task="""
 Write self-attention over the 2n prompts of each layer (`Theta.self_attention`) and both lines of
-Eq. (5) in `Theta.forward`, for attention="paper" (the equation to the letter) and for "normed": the
-same, but SA reads LN(U) as well. Look closely: which residuals are normalised? `self.dropout` acts
-on what SA and FFN give. Question: U starts with a standard deviation of 0.02. How long is SA(U) and
-how long is LN(U), in the letter's case? What follows for the mixing?""",
+Eq. (5) in `Theta.forward`. `seen` is what SA reads: U, or LN(U) if attention="normed". Look closely
+at the equation: which residuals are normalised? `self.dropout` acts on what SA and FFN give.""",
         hint="U is [depth, 2n, D]: the 2n prompts are the sequence. Heads are slices of D. Both "
         "residuals go through an LN.",
         minutes=35,
         needs=(2, 13),
         blanks=(
             ("Theta.self_attention", "q, k, v 2", "return 2"),
-            ("Theta.forward", "seen", "return 2"),
+            ("Theta.forward", "U 2", "return 2"),
         ),
         mistakes=(
             Mistake(
                 ("Theta.forward", "U 2"),
-                "U = self.dropout(self.self_attention(U)) + U",
+                "U = self.dropout(self.self_attention(seen)) + U",
                 "first residual",
             ),
             Mistake(
@@ -444,8 +442,9 @@ how long is LN(U), in the letter's case? What follows for the mixing?""",
         task="""
 Nothing is blank here: one mistake is planted in UPT, and it trains without an error. The idea of
 Eq. (5) is lost: the prompts of a layer do not see each other. Find out how you could have noticed
-(change one prompt; what else changes?), then find the line and correct it. notes/upt.md tells where
-this has happened.""",
+(change one prompt; which others change?), then find the line and correct it. Look with
+attention="normed": with "paper" even the right code moves the others by less than a percent of
+their length (notes/upt.md, which also tells where this mistake has been made).""",
         hint="Which axis of U is the sequence, and which one is the batch?",
         minutes=30,
         needs=(14,),

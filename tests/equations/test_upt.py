@@ -193,7 +193,7 @@ def test_prompts_are_far_longer_than_words():
     """UPT Eq. (5) ends in LN(U'), so that text prompts are about sqrt(D) long; words are not."""
     clip = load_clip("tiny")
     words = clip.token_embedding.weight[clip.tokenizer.encode("a photo of a")].norm(dim=-1)
-    for attention in ("paper", "normed"):
+    for attention in ("paper", "normed", "released"):
         lengths = make(clip, attention=attention).prompts()[0].norm(dim=-1)
         assert (lengths / 128**0.5 - 1).abs().max() < 0.15 and lengths.min() > 5 * words.max()
 
@@ -209,7 +209,7 @@ def test_prompts_are_far_longer_than_words():
     ids=str,
 )
 def test_text_depth_1_prompts_the_text_tower_at_its_input_only(clip, name, options):
-    """The reading "vpt-deep + coop": visual prompts at each layer, text prompts before the first."""
+    """The reading "vpt-deep + coop": visual prompts at each layer, text prompts at the input."""
     deep, shallow = (make(clip, name, **options, text_depth=t) for t in ("deep", 1))
     (T, V), images = shallow.prompts(), pictures(clip)
     assert T.shape == (1, 4, 128) and torch.equal(V, deep.prompts()[1])
