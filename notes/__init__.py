@@ -1,8 +1,10 @@
 """Prose, figures, exercises and measurements; nothing below imports them.
 
-    figures/     the figures of the papers, drawn from the miniature world
-    exercises/   exercises, and their checks
-    mistakes.py  measures well-known mistakes
-    speed.py     measures the steps of the methods beside the published way
-    curve.py     draws the pre-training curve
+    figures/           the figures of the papers, drawn from the miniature world
+    exercises/         exercises, and their checks
+    mistakes.py        measures well-known mistakes
+    speed.py           measures the steps of the methods beside the published way
+    rehearsal.py       goes through the real experiments, and says how long they take
+    random_weights.py  writes weights of the official shapes for it, with random numbers
+    curve.py           draws the pre-training curve
 """

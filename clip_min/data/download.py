@@ -106,7 +106,8 @@ def check_room(folder, needed):
 def asked(folder, needed):
     """Whether the answer to the question is yes. Without a keyboard it is no."""
     free = in_words(shutil.disk_usage(folder).free)
-    question = f"At least {in_words(needed)} of the disk, of which {free} are free. Go on? [y/N] "
+    part = f"At least {in_words(needed)}" if needed else "An unknown part"
+    question = f"{part} of the disk, of which {free} are free. Go on? [y/N] "
     try:
         answer = input(question)
     except EOFError:

@@ -467,6 +467,53 @@ def test_what_a_program_cannot_get_says_how_by_hand_and_gets_the_lists(
     assert (tmp_path / BENCHMARKS[name].folder / here.name).read_bytes() == b"n01 tench\n"
 
 
+PICTURE_FOLDERS = {  # as CoOp's DATASETS.md prescribes
+    "eurosat": "eurosat/2750",
+    "caltech101": "caltech-101/101_ObjectCategories",
+    "dtd": "dtd/images",
+    "flowers102": "oxford_flowers/jpg",
+    "oxford_pets": "oxford_pets/images",
+    "food101": "food-101/images",
+    "fgvc_aircraft": "fgvc_aircraft/images",
+    "sun397": "sun397/SUN397",
+    "ucf101": "ucf101/UCF-101-midframes",
+    "imagenetv2": "imagenetv2/imagenetv2-matched-frequency-format-val",
+}
+
+
+def test_one_command_and_one_question_bring_all_that_a_program_can_get(
+    server, tmp_path, capsys, monkeypatch
+):
+    """Archives with the folders that the real ones have, at addresses on this computer."""
+    for name in PICTURE_FOLDERS:
+        source, is_aircraft = SOURCES[name], name == "fgvc_aircraft"
+        inside = f"{source.inside}/images" if is_aircraft else source.inside
+        content, changes = {f"{inside}/a/1.jpg": picture()}, {}
+        if source.wrapped:
+            inner = tarred(content)
+            content = {source.wrapped.name: inner}
+            changes["wrapped"] = source.wrapped._replace(checksum=sum_of(inner, "md5"))
+        pack = zipped if source.archive.name.endswith(".zip") else tarred
+        server.files[f"/{name}"] = pack(content)
+        changes["archive"] = remote(server, source.archive.name, f"/{name}")
+        monkeypatch.setitem(SOURCES, name, source._replace(lists=(), **changes))
+    questions = []
+    monkeypatch.setattr("builtins.input", lambda question: questions.append(question) or "y")
+    _, out, _ = run(capsys, tmp_path, "--download", *PICTURE_FOLDERS)
+    sizes, _, rest = out.partition("eurosat ...")
+    assert len(questions) == 1 and rest.count("1 files in") == len(PICTURE_FOLDERS)
+    for name, folder in PICTURE_FOLDERS.items():
+        assert f"{SOURCES[name].archive.name}, 0 MB" in sizes
+        assert (tmp_path / folder / "a/1.jpg").is_file(), name
+
+
+def test_a_size_that_no_server_says_is_not_called_0_mb(eurosat, server, tmp_path, monkeypatch):
+    questions, server.says_length = [], False
+    monkeypatch.setattr("builtins.input", lambda question: questions.append(question) or "n")
+    assert main([str(tmp_path), "--download", "eurosat"]) == 1
+    assert questions[0].startswith("An unknown part of the disk, of which")
+
+
 def test_coops_names_and_eleven_are_understood_and_others_refused(tmp_path, capsys, monkeypatch):
     wanted = []
     monkeypatch.setattr(

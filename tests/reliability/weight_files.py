@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 from clip_min import load_clip
 from clip_min.weights.formats import SAFETENSORS_DTYPES
+from notes.random_weights import write_archive
 from tests.golden.weights import golden_state_dict
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "clip.json").read_text())
@@ -55,26 +55,7 @@ def refusal(path, **options):
 
 def write_torchscript(weights, path):
     """An archive like OpenAI's: modules nested as the names are, and three integers as well."""
-
-    class Branch(nn.Module):
-        def forward(self, x):
-            return x
-
-    root = Branch()
-    for name, tensor in weights.items():
-        *parents, leaf = name.split(".")
-        module = root
-        for parent in parents:
-            if not hasattr(module, parent):
-                module.add_module(parent, Branch())
-            module = getattr(module, parent)
-        if tensor.is_floating_point():
-            module.register_parameter(leaf, nn.Parameter(tensor))
-        else:
-            module.register_buffer(leaf, tensor)
-    root.input_resolution, root.context_length, root.vocab_size = 32, 77, WORDS
-    torch.jit.script(root).save(str(path))
-    return path
+    return write_archive(weights, path, input_resolution=32, context_length=77, vocab_size=WORDS)
 
 
 def write_safetensors(tensors, path):
