@@ -64,7 +64,7 @@ def read_prompt(path, flags, clip_of):
 
 
 def evaluate_all(path, prompt, clip, flags, compute):
-    """Each data set that is asked for, or the prompt's own → names of those that are not its own."""
+    """Each data set that is asked for, or the prompt's own → names of those not its own."""
     own = prompt["dataset"] if prompt else "toy"
     if not flags.dataset and own is None:
         raise ValueError(f"{path} does not say which data set it was learned on: give --dataset.")

@@ -260,7 +260,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("parts", nargs="*", help=f"{', '.join(PARTS)}, gpu (default: all but gpu)")
-    parser.add_argument("--quick", action="store_true", help="a small CLIP, 30 classes, plain table")
+    parser.add_argument("--quick", action="store_true", help="a small CLIP, 30 classes, 3 pairs")
     parser.add_argument("--job", type=json.loads, help=argparse.SUPPRESS)
     flags = parser.parse_args()
     if flags.job:

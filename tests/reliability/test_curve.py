@@ -14,9 +14,8 @@ def log():
     lines = []
     for stage, loss in (("web", -1.0), ("close-ups", -2.5)):
         for step in (1, 2, 3):
-            lines.append(
-                dict(step=step, stage=stage, pairs=100_000 * step, loss_below_chance=loss - step / 5)
-            )
+            line = dict(step=step, stage=stage, pairs=100_000 * step)
+            lines.append(line | dict(loss_below_chance=loss - step / 5))
     return lines + [
         dict(weights="web", zero_shot=20.0, linear_probe=30.0),
         dict(weights="close-ups-100k", zero_shot=40.0, linear_probe=50.0),
