@@ -4,7 +4,7 @@ pictures.
     python eval.py --dataset toy                             zero-shot on the eight miniature sets
     python eval.py runs/.../prompt.pt                        a prompt on all classes of its data set
     python eval.py runs/.../prompt.pt --classes new          on classes it has never seen
-    python eval.py runs/.../prompt.pt --dataset toy-flowers  on another data set
+    python eval.py runs/.../prompt.pt --dataset toy-flowers  on another data set, beside zero-shot
     python eval.py --dataset toy --variance                  Var_v and Var_t, UPT Eqs. (6) to (8)
     python eval.py model.pth.tar-50 --model ViT-B/16 --dataset eurosat --data-root DATA
                                                              a prompt of KaiyangZhou/CoOp
@@ -21,6 +21,7 @@ One line per evaluation goes to runs/results.jsonl.
 """
 
 import time
+from argparse import Namespace
 from functools import cache, partial
 
 from clip_min import load_clip
@@ -63,12 +64,12 @@ def read_prompt(path, flags, clip_of):
 
 
 def evaluate_all(path, prompt, clip, flags, compute):
-    """Each data set that is asked for, or the prompt's own."""
+    """Each data set that is asked for, or the prompt's own → names of those not its own."""
     own = prompt["dataset"] if prompt else "toy"
     if not flags.dataset and own is None:
         raise ValueError(f"{path} does not say which data set it was learned on: give --dataset.")
-    datasets = []
-    for name in expand(flags.dataset or [own]):
+    names, datasets = expand(flags.dataset or [own]), []
+    for name in names:
         is_own = prompt and name == own and flags.template is None
         template = prompt["text_template"] if is_own else flags.template
         datasets.append(load_dataset(name, flags.data_root, template))
@@ -78,6 +79,8 @@ def evaluate_all(path, prompt, clip, flags, compute):
         words, more = evaluate_on(dataset, prompt, clip, flags, compute)
         label = (path if path.is_dir() else path.parent) if path else flags.method or "zero_shot"
         print(f"{printable(dataset.name):20} {flags.classes:4} {words}  {printable(label)}{more}")
+    known = prompt and own is not None
+    return [name for name, dataset in zip(names, datasets) if known and dataset.name != own]
 
 
 def predict(prompt, clip, flags, compute):
@@ -118,11 +121,16 @@ def main():
     compute, status = compute_of(flags), 0
     clip_of, paths = cache(partial(load_clip, device=compute.device)), flags.prompts or [None]
     prompts = [read_prompt(path, flags, clip_of) for path in paths]  # all, before the first row
+    elsewhere = {}  # CLIP → data sets that its prompts were not learned on
     for path, (prompt, clip) in zip(paths, prompts):
         if flags.images:
             status = max(status, predict(prompt, clip, flags, compute))
         else:
-            evaluate_all(path, prompt, clip, flags, compute)
+            elsewhere.setdefault(clip, []).extend(evaluate_all(path, prompt, clip, flags, compute))
+    for clip, names in elsewhere.items():
+        beside = dict(method=None, options={}, dataset=list(dict.fromkeys(names)))
+        if names:
+            evaluate_all(None, None, clip, Namespace(**vars(flags) | beside), compute)
     return status
 
 

@@ -13,7 +13,7 @@ import json
 import sys
 from pathlib import Path
 
-WIDTH, PANEL, MARGIN = 640, 220, 50  # pixels
+WIDTH, PANEL, MARGIN, HEAD = 640, 220, 50, 50  # pixels; HEAD: the words above a panel
 STAGE_COLOURS = ("#2a6fb0", "#d9772b", "#3a8f4a")
 METHODS = {  # name and colour of a curve
     "zero_shot": ("zero-shot", "#8a3fa0"),
@@ -66,11 +66,15 @@ def points_of(measured, stages):
 
 
 class Panel:
-    """A part of the picture with lines across it; `x` and `y` turn pairs and values into pixels."""
+    """A part of the picture with lines across it; `x` and `y` turn pairs and values into pixels.
 
-    def __init__(self, top, values, most):
+    Above it stand the name of its upright axis and a legend.
+    """
+
+    def __init__(self, top, values, most, name):
         self.top, self.low, self.high, self.most = top, min(values), max(values), most
-        self.parts = []
+        self.parts, self.next_entry = [], MARGIN
+        self.text(8, top - 30, name, "black")
         for value in values:
             y = self.y(value)
             ends = f'x1="{MARGIN}" x2="{WIDTH - MARGIN}" y1="{y}" y2="{y}"'
@@ -96,6 +100,14 @@ class Panel:
         style = f'fill="none" stroke="{colour}" stroke-width="2"'
         self.parts.append(f'<polyline points="{corners}" {style}/>')
 
+    def entry(self, words, colour):
+        """One more entry of the legend, to the right of those before it."""
+        x, y = self.next_entry, self.top - 10
+        ends = f'x1="{x}" x2="{x + 20}" y1="{y - 4}" y2="{y - 4}"'
+        self.parts.append(f'<line {ends} stroke="{colour}" stroke-width="3"/>')
+        self.text(x + 26, y, words, colour)
+        self.next_entry += 60 + 7 * len(words)  # a letter is about 7 pixels wide
+
     def dots(self, points, colour):
         """A dot at each (pairs, value)."""
         for pairs, value in points:
@@ -109,24 +121,27 @@ def curve(lines):
     stages = stages_of([line for line in lines if "step" in line])
     most = max(points[-1][0] for points in stages.values())
     lowest = min(loss for points in stages.values() for _, loss in points)
-    losses = Panel(MARGIN // 2, range(int(lowest) - 1, 1), most)
+    losses = Panel(HEAD, range(int(lowest) - 1, 1), most, "loss, nats (0: guessing)")
     for colour, (name, points) in zip(STAGE_COLOURS, stages.items()):
         losses.line(points, colour)
-        losses.text(losses.x(points[0][0]), 14, name, colour)
+        losses.entry(name, colour)
     panels = [losses]
     if measured:
-        accuracies = Panel(MARGIN + PANEL, range(0, 101, 20), most)
-        for row, (method, points) in enumerate(points_of(measured, stages).items()):
+        top = 2 * HEAD + PANEL + 8
+        accuracies = Panel(top, range(0, 101, 20), most, "accuracy on the eight miniature sets, %")
+        for method, points in points_of(measured, stages).items():
             name, colour = METHODS[method]
             accuracies.line(points, colour)
             accuracies.dots(points, colour)
-            accuracies.text(MARGIN + 8, accuracies.top + 16 + 16 * row, f"{name}, %", colour)
+            accuracies.entry(name, colour)
         panels.append(accuracies)
     bottom = panels[-1].top + PANEL
     for pairs in range(0, most + 1, 200_000):
-        losses.text(losses.x(pairs), bottom + 16, f"{pairs // 1000}k", anchor="middle")
-    losses.text(WIDTH / 2, bottom + 32, "picture–caption pairs seen", anchor="middle")
-    size = f'width="{WIDTH}" height="{bottom + 40}"'
+        losses.text(losses.x(pairs), bottom + 16, pairs // 1000, anchor="middle")
+    words = "pictures with captions seen, in thousands"
+    losses.text(WIDTH / 2, bottom + 34, words, anchor="middle")
+    height = bottom + 44
+    size = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
     font = 'font-family="sans-serif" font-size="12"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font}>'
     paper = '<rect width="100%" height="100%" fill="white"/>'

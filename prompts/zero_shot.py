@@ -15,8 +15,10 @@ picture's feature f. Several sentences for each class can be averaged into one w
 | CoOp (1) | 1/tau            | logit_scale.exp | a number |
 | CoOp (1) | p(y = i given x) | classify        | [B, K]   |
 
-Differs from the paper / the published code: none known. (The papers name tau = 100 in places; it is
-logit_scale.exp() = 1 / tau that is 100.)
+Differs from the paper / the published code:
+- On ImageNet's variants CoOp's code averages eight templates, the seven below and the set's own;
+  here they have seven, as ImageNet has.
+- UPT gives tau = 100 as an example; it is logit_scale.exp() = 1 / tau that is 100.
 
     python train.py --method zero_shot --dataset toy
 """

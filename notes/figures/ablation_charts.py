@@ -52,10 +52,14 @@ def y_of(accuracy, ticks):
 
 
 def draw_initialisation(panels):
-    """[(title, {name: (random, words)})] → SVG text: dots, hollow for random, full for words."""
+    """[(title, {name: (random, words)})] → SVG text: dots, hollow for random, full for words.
+
+    All panels have one range of accuracies.
+    """
     parts = []
+    values = [value for _, pairs in panels for pair in pairs.values() for value in pair]
+    ticks = nice_ticks(min(values), max(values))
     for i, (title, pairs) in enumerate(panels):
-        ticks = nice_ticks(min(map(min, pairs.values())), max(map(max, pairs.values())))
         step, body = (WIDTH - LEFT - RIGHT) / len(pairs), []
         for j, (name, (random, words)) in enumerate(pairs.items()):
             x, colour = i * WIDTH + LEFT + (j + 0.5) * step, COLOUR_OF[name]
@@ -89,11 +93,17 @@ def draw_initialisation(panels):
 
 
 def draw_lengths(panels):
-    """[(title, {name: {length: accuracy}})] → SVG text with a curve for each name."""
+    """[(title, {name: {length: accuracy}})] → SVG text with a curve for each name.
+
+    All panels have one range of accuracies.
+    """
     parts = []
+    values = [
+        value for _, curves in panels for curve in curves.values() for value in curve.values()
+    ]
+    ticks = nice_ticks(min(values), max(values))
     for i, (title, curves) in enumerate(panels):
-        values = [value for curve in curves.values() for value in curve.values()]
-        ticks, body = nice_ticks(min(values), max(values)), []
+        body = []
         x = {
             n: i * WIDTH + LEFT + 14 + j * (WIDTH - LEFT - RIGHT - 28) / (len(LENGTHS) - 1)
             for j, n in enumerate(LENGTHS)
@@ -105,7 +115,7 @@ def draw_lengths(panels):
             style = f'fill="none" stroke="{COLOUR_OF[name]}" stroke-width="{width}"'
             body.append(f'<polyline points="{joined(points)}" {style}/>')
             body += [circle(*point, 3, f'fill="{COLOUR_OF[name]}"') for point in points]
-            at = i * WIDTH + LEFT + j * 66 - 30
+            at = i * WIDTH + LEFT + j * 72 - 40
             body += [
                 line(
                     at,

@@ -87,7 +87,7 @@ def prompts_figure(inputs, flags):
         n = weights.shape[1] - 1 - patches  # prompts stand between [CLS] and the patches
         for p in range(1, 1 + n):
             to_patches = weights[:, p, -patches:]  # [B, patches]
-            words = [f"{100 * share:.0f} % to patches" for share in to_patches.sum(dim=-1).tolist()]
+            words = [f"{100 * share:.0f} %" for share in to_patches.sum(dim=-1).tolist()]
             columns.append((f"{prompt['method'].upper()}\nprompt {p}", to_patches, words))
         to_prompts = weights[:, 0, 1 : 1 + n].sum(dim=-1).mean().item()
         to_patches = weights[:, 1 : 1 + n, -patches:].sum(dim=-1).mean().item()
@@ -102,7 +102,7 @@ def prompts_figure(inputs, flags):
             f"The prompt files belong to several data sets, {', '.join(sorted(names))}: give one's "
             "only."
         )
-    note = "Mean over the heads of the last block."
+    note = "Below each: the share of all patches together. Last block, mean over the heads."
     return {f"attention-{dataset.name}.png": png(draw(items, dataset, columns, note))}
 
 
@@ -118,7 +118,7 @@ def cls_figure(inputs, flags):
         of_every_block(method, images_of(items, method.clip.preprocess)), start=1
     ):
         from_cls = weights.mean(dim=1)[:, 0]  # [B, 1+patches]
-        words = [f"{100 * share:.0f} % to itself" for share in from_cls[:, 0].tolist()]
+        words = [f"{100 * share:.0f} %" for share in from_cls[:, 0].tolist()]
         columns.append((f"[CLS]\nblock {n}", from_cls[:, 1:], words))
-    note = "Mean over the heads."
+    note = "Below each: what [CLS] gives to itself. Mean over the heads."
     return {f"cls-attention-{dataset.name}.png": png(draw(items, dataset, columns, note))}

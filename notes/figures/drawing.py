@@ -14,10 +14,10 @@ from prompts.experiments.store import build_method, load_prompt, make_method
 RAMP = ((247, 251, 255), (158, 202, 225), (49, 130, 189), (8, 48, 107))
 
 
-def document(width, height, parts):
-    """A list of SVG elements → SVG text of that size on white."""
+def document(width, height, parts, letters=11):
+    """A list of SVG elements → SVG text of that size on white; letters: their size in pixels."""
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
-    words = 'font-family="sans-serif" font-size="11"'
+    words = f'font-family="sans-serif" font-size="{letters}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {words}>'
     return "\n".join([head, '<rect width="100%" height="100%" fill="white"/>', *parts, "</svg>\n"])
 

@@ -21,7 +21,7 @@ SIZE, HEAD, FOOT = 230, 24, 40  # of a panel: the sphere's square, words above a
 STILL, TURN, FRAMES = (
     20,
     50,
-    12,
+    10,
 )  # degrees of the still, and to either side in the GIF; its number of pictures
 PALE = (225, 225, 225)  # of the grid
 PICTURES = 20  # of each class that are drawn; all of them count in the accuracies
@@ -113,7 +113,7 @@ def panel(sphere, degrees, scale):
     pen.ellipse(edge, outline=(150, 150, 150), width=thin)
     dots = zip(seen(sphere.points, degrees), sphere.y.tolist(), strict=True)
     for p, c in sorted(dots, key=lambda pair: float(pair[0][2])):  # far ones first
-        colour = COLOURS[c] if p[2] > 0 else tuple(160 + part * 3 // 8 for part in COLOURS[c])
+        colour = COLOURS[c] if p[2] > 0 else behind(COLOURS[c])
         pen.ellipse(dot(p, 2.5), fill=colour)
     for p, colour in zip(seen(sphere.weights, degrees), COLOURS, strict=True):
         pen.line((cx, cy, *flat(p)), colour, 3 * thin)
@@ -122,7 +122,10 @@ def panel(sphere, degrees, scale):
 
 
 def draw(panels, classnames, degrees, scale):
-    """Panels side by side over the classes' names → a Pillow picture."""
+    """Panels side by side over the classes' names → a Pillow picture.
+
+    It is drawn `scale` times as large as it will be, so that edges are smooth.
+    """
     pictures = [panel(each, degrees, scale) for each in panels]
     width, height = len(pictures) * pictures[0].width, pictures[0].height
     sheet, x = Image.new("RGB", (width, height + round(22 * scale)), "white"), 12 * scale
@@ -133,9 +136,40 @@ def draw(panels, classnames, degrees, scale):
         pen.ellipse((x, height + 4 * scale, x + 10 * scale, height + 14 * scale), fill=colour)
         pen.text((x + 16 * scale, height + scale), name, "black", font(12 * scale))
         x += 40 * scale + round(font(12 * scale).getlength(name))
-    return (
-        sheet.resize((width // scale, sheet.height // scale), Image.LANCZOS) if scale > 1 else sheet
+    return sheet.resize((width // scale, sheet.height // scale), Image.LANCZOS)
+
+
+def turning(panels, classnames):
+    """Panels → the bytes of a GIF: as `draw` draws them, turning to and fro, with one palette."""
+    angles = [TURN * math.sin(2 * math.pi * i / FRAMES) for i in range(FRAMES)]
+    frames = [draw(panels, classnames, angle, 3) for angle in angles]
+    first, *others = [
+        frame.quantize(palette=palette(), dither=Image.Dither.NONE) for frame in frames
+    ]
+    file = io.BytesIO()
+    first.save(
+        file, "GIF", save_all=True, append_images=others, duration=200, loop=0, optimize=True
     )
+    return file.getvalue()
+
+
+def palette():
+    """→ a Pillow picture whose palette has what a sphere is drawn with: greys, and each colour on
+    its way to white and to black.
+    """
+    colours = [(grey, grey, grey) for grey in range(0, 256, 15)]
+    for colour in COLOURS:
+        for k in range(7):
+            colours.append(tuple(part + (255 - part) * k // 7 for part in colour))
+        colours += [behind(colour), tuple(part // 2 for part in colour)]
+    holder = Image.new("P", (1, 1))
+    holder.putpalette([part for colour in colours for part in colour])
+    return holder
+
+
+def behind(colour):
+    """The colour of a dot on the far side."""
+    return tuple(160 + part * 3 // 8 for part in colour)
 
 
 def figure(inputs, flags):
@@ -171,15 +205,5 @@ def figure(inputs, flags):
         shown = torch.cat([(y == c).nonzero().flatten()[:PICTURES] for c in range(3)])
         panels.append(Panel(name, words, points[shown], weights, y[shown]))
         print(f"{name:10} {' '.join(words)}")
-    angles, turning = (
-        [TURN * math.sin(2 * math.pi * i / FRAMES) for i in range(FRAMES)],
-        io.BytesIO(),
-    )
-    frames = [
-        draw(panels, names, angle, 0.65).quantize(24, dither=Image.Dither.NONE) for angle in angles
-    ]
-    frames[0].save(
-        turning, "GIF", save_all=True, append_images=frames[1:], duration=180, loop=0, optimize=True
-    )
-    files = {"png": png(draw(panels, names, STILL, 3)), "gif": turning.getvalue()}
+    files = {"png": png(draw(panels, names, STILL, 3)), "gif": turning(panels, names)}
     return {f"sphere-{dataset.name}.{suffix}": content for suffix, content in files.items()}

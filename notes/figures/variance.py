@@ -19,13 +19,14 @@ from prompts.experiments.variance import inter_class_variance, intra_class_varia
 METHODS = ("coop", "vpt", "upt")
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = (
     290,
-    220,
-    44,
+    260,
+    40,
     16,
-    34,
-    44,
+    50,
+    52,
 )  # of a panel and its margins, in pixels
-NAMES = ("Var_v, within classes, pictures", "Var_t, between classes, names")
+PADDING = 12  # between the first and last tick and the panel's sides
+NAMES = ("Var_v: pictures within a class", "Var_t: class names")  # squared lengths, no unit
 
 
 def variances(names):
@@ -61,47 +62,56 @@ def draw(panels):
         max(g for *_, p in panels for _, g in p.values()),
     )
     for i, (title, axis, points) in enumerate(panels):
-        left, top = i % columns * WIDTH, i // columns * HEIGHT
-        ticks = [
-            tick / 100
-            for tick in nice_ticks(*(100 * f(v for v, _ in points.values()) for f in (min, max)))
-        ]
-
-        def x(value):
-            return (
-                left + LEFT + (value - ticks[0]) / (ticks[-1] - ticks[0]) * (WIDTH - LEFT - RIGHT)
-            )
-
-        def y(value):
-            share = (value - gain_ticks[0]) / (gain_ticks[-1] - gain_ticks[0])
-            return top + HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
-
-        parts.append(text(left + LEFT, top + 20, title, 'font-weight="bold" font-size="12"'))
-        for tick in gain_ticks:
-            grey = "#888" if tick == 0 else "#ddd"
-            parts.append(line(x(ticks[0]), y(tick), x(ticks[-1]), y(tick), f'stroke="{grey}"'))
-            parts.append(text(left + LEFT - 6, y(tick) + 4, tick, 'text-anchor="end"'))
-        parts += [
-            text(x(tick), top + HEIGHT - BOTTOM + 15, f"{tick:g}", 'text-anchor="middle"')
-            for tick in ticks
-        ]
-        parts.append(
-            text(left + (WIDTH + LEFT - RIGHT) / 2, top + HEIGHT - 12, axis, 'text-anchor="middle"')
-        )
-        for name, (variance, gain) in points.items():
-            parts.append(
-                circle(
-                    x(variance), y(gain), 4, f'fill="{COLOURS[EIGHT.index(name) % len(COLOURS)]}"'
-                )
-            )
+        place = i % columns * WIDTH, i // columns * HEIGHT
+        parts += draw_panel(place, (title, axis, points), gain_ticks)
     each = columns * WIDTH // 8
     for i, name in enumerate(EIGHT):
         parts.append(circle(LEFT + i * each, 2 * HEIGHT + 8, 4, f'fill="{COLOURS[i]}"'))
         parts.append(text(LEFT + i * each + 8, 2 * HEIGHT + 12, name.removeprefix("toy-")))
-    parts.append(
-        text(12, 2 * HEIGHT + 34, "Upright: points gained over zero-shot CLIP at 16 shots.")
-    )
-    return document(columns * WIDTH, 2 * HEIGHT + 44, parts)
+    return document(columns * WIDTH, 2 * HEIGHT + 24, parts)
+
+
+def draw_panel(place, panel, gain_ticks):
+    """place: left and top. panel: title, name of the axis, points → SVG elements."""
+    (left, top), (title, axis, points) = place, panel
+    values = [100 * variance for variance, _ in points.values()]
+    ticks = [tick / 100 for tick in nice_ticks(min(values), max(values))]
+    inside = WIDTH - LEFT - RIGHT - 2 * PADDING  # no dot stands on the edge
+
+    def x(value):
+        share = (value - ticks[0]) / (ticks[-1] - ticks[0])
+        return left + LEFT + PADDING + share * inside
+
+    def y(value):
+        share = (value - gain_ticks[0]) / (gain_ticks[-1] - gain_ticks[0])
+        return top + HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+
+    ends, middle = (left + LEFT, left + WIDTH - RIGHT), left + (WIDTH + LEFT - RIGHT) / 2
+    parts = [
+        text(left + 8, top + 18, title, 'font-weight="bold" font-size="12"'),
+        text(left + 8, top + 36, "gain over zero-shot CLIP, points"),
+        text(middle, top + HEIGHT - 14, axis, 'text-anchor="middle"'),
+    ]
+    for tick in gain_ticks:
+        grey = "#888" if tick == 0 else "#ddd"
+        parts.append(line(ends[0], y(tick), ends[1], y(tick), f'stroke="{grey}"'))
+        parts.append(text(left + LEFT - 6, y(tick) + 4, minus(tick), 'text-anchor="end"'))
+    for tick in ticks:
+        foot = top + HEIGHT - BOTTOM + 17
+        parts.append(text(x(tick), foot, f"{tick:.2f}", 'text-anchor="middle"'))
+    for name, (variance, gain) in points.items():
+        colour = COLOURS[EIGHT.index(name) % len(COLOURS)]
+        parts.append(circle(x(variance), y(gain), 4, f'fill="{colour}"'))
+    return parts
+
+
+def minus(number):
+    """A number as text, with the minus sign of print.
+
+    >>> minus(-5), minus(5)
+    ('−5', '5')
+    """
+    return str(number).replace("-", "−")
 
 
 def figure(inputs, flags):
@@ -122,7 +132,8 @@ def figure(inputs, flags):
             without = correlation(
                 *zip(*(point for name, point in points.items() if name != largest))
             )
-            panels.append((f"{method}: r = {r:+.2f} over {len(points)} sets", axis, points))
+            title = minus(f"{method}, 16 shots: r = {r:+.2f} over {len(points)} sets")
+            panels.append((title, axis, points))
             print(
                 f"{method:5} gain against {axis}: r = {r:+.2f} over {len(points)} sets, "
                 f"{without:+.2f} without {largest}"

@@ -1,5 +1,7 @@
 """One picture, several hand-written prompts, and the accuracy of each on the set (CoOp Fig. 1)."""
 
+import math
+
 import torch
 from PIL import Image, ImageDraw
 
@@ -24,7 +26,8 @@ WORDINGS = {  # the last one is the set's own
         "a centered satellite photo of {}.",
     ),
 }
-PHOTO, ROW, BAR, TEXT, GAP = 112, 26, 150, 300, 14  # in pixels
+PHOTO, ROW, AXIS, TEXT, GAP = 112, 26, 220, 310, 14  # in pixels
+MOST_STEPS = 6  # between the ticks of an axis
 FIRST, OTHER, LEARNED = (42, 111, 176), (158, 202, 225), (217, 119, 43)
 
 
@@ -63,48 +66,74 @@ def coop_accuracy(rows, name):
 
 
 def draw(blocks):
-    """[(data set, Item, lines of `compare`, `coop_accuracy` or None)] → a Pillow picture."""
-    heights = [
-        max(PHOTO + 18, (len(lines) + (coop is not None)) * ROW) + GAP for *_, lines, coop in blocks
-    ]
-    sheet = Image.new("RGB", (PHOTO + TEXT + BAR + 190, 34 + sum(heights)), "white")
+    """[(data set, Item, lines of `compare`, `coop_accuracy` or None)] → a Pillow picture.
+
+    Accuracies are dots on an axis of each set's own, because bars from 0 would look all alike. A
+    point is equally wide in all of them.
+    """
+    rows_of_blocks = [rows_of(lines, coop) for *_, lines, coop in blocks]
+    axes = axes_of([[accuracy for *_, accuracy, _ in rows] for rows in rows_of_blocks])
+    heights = [max(PHOTO + 20, (len(rows) + 1) * ROW) + GAP for rows in rows_of_blocks]
+    sheet = Image.new("RGB", (PHOTO + TEXT + AXIS + 210, 34 + sum(heights)), "white")
     pen, top = ImageDraw.Draw(sheet), 34
     left, right = PHOTO + 2 * GAP, PHOTO + TEXT + 2 * GAP
-    pen.text((left, 10), "prompt", "black", font(12))
-    pen.text((right, 10), "accuracy on the set, %", "black", font(12))
-    pen.text((right + BAR + 56, 10), "p(its class), picture", "black", font(12))
-    for (name, item, lines, coop), height in zip(blocks, heights):
+    for x, words in (
+        (left, "prompt"),
+        (right, "accuracy on the test pictures, %"),
+        (right + AXIS + 70, "p(its class)"),
+    ):
+        pen.text((x, 10), words, "black", font(13))
+    for (name, item, *_), rows, axis, height in zip(blocks, rows_of_blocks, axes, heights):
         sheet.paste(open_picture(item.path).resize((PHOTO, PHOTO), Image.NEAREST), (GAP, top))
-        pen.text((GAP + PHOTO // 2, top + PHOTO + 2), name, "black", font(12), anchor="ma")
-        best = max(accuracy for *_, accuracy in lines)
-        rows = [
-            (words, probability, accuracy, FIRST if accuracy == best else OTHER)
-            for words, probability, accuracy in lines
-        ]
-        if coop:
-            seeds = f"{coop[1]} seed{'s' if coop[1] > 1 else ''}"
-            rows.append(
-                (
-                    f"[V]1 [V]2 [V]3 [V]4 [class].   (CoOp, 16 shots, {seeds})",
-                    None,
-                    coop[0],
-                    LEARNED,
-                )
-            )
+        pen.text((GAP + PHOTO // 2, top + PHOTO + 3), name, "black", font(13), anchor="ma")
+        bottom = top + len(rows) * ROW
+        for tick in axis:
+            x = right + place(tick, axis)
+            pen.line((x, top, x, bottom), (220, 220, 220))
+            pen.text((x, bottom + 2), str(tick), (90, 90, 90), font(12), anchor="ma")
         for i, (words, probability, accuracy, colour) in enumerate(rows):
-            y = top + i * ROW
-            pen.text((left, y + 4), words, "black", font(12))
-            pen.rectangle((right, y + 4, right + round(BAR * accuracy / 100), y + 18), colour)
-            pen.text(
-                (right + round(BAR * accuracy / 100) + 6, y + 4),
-                f"{accuracy:.1f}",
-                "black",
-                font(12),
-            )
+            y, x = top + i * ROW + ROW // 2, right + place(accuracy, axis)
+            pen.text((left, y), words, "black", font(13), anchor="lm")
+            pen.line((right, y, right + AXIS, y), (235, 235, 235))
+            pen.ellipse((x - 5, y - 5, x + 5, y + 5), colour)
+            pen.text((right + AXIS + 12, y), f"{accuracy:.1f}", "black", font(13), anchor="lm")
             if probability is not None:
-                pen.text((right + BAR + 56, y + 4), f"{probability:.0f} %", "black", font(12))
+                words = f"{probability:.0f} %"
+                pen.text((right + AXIS + 70, y), words, "black", font(13), anchor="lm")
         top += height
     return sheet
+
+
+def rows_of(lines, coop):
+    """Lines of `compare`, `coop_accuracy` or None → [(words, probability, accuracy, colour)]."""
+    best = max(accuracy for *_, accuracy in lines)
+    rows = [(*line, FIRST if line[-1] == best else OTHER) for line in lines]
+    if coop:
+        seeds = f"{coop[1]} seed{'s' if coop[1] > 1 else ''}"
+        words = f"[V]1 [V]2 [V]3 [V]4 [class].   (CoOp, {seeds})"
+        rows.append((words, None, coop[0], LEARNED))
+    return rows
+
+
+def axes_of(accuracies):
+    """Lists of accuracies, one for each axis → their ticks, equally many and equally far apart.
+
+    >>> axes_of([[53.2, 57.4], [37.0, 40.1]])
+    [[53, 54, 55, 56, 57, 58], [37, 38, 39, 40, 41, 42]]
+    """
+    for step in (1, 2, 5, 10, 20):
+        firsts = [math.floor(min(values) / step) for values in accuracies]
+        most = max(
+            math.ceil(max(values) / step) - first for first, values in zip(firsts, accuracies)
+        )
+        if most <= MOST_STEPS:
+            break
+    return [[step * (first + n) for n in range(max(1, most) + 1)] for first in firsts]
+
+
+def place(accuracy, axis):
+    """An accuracy → pixels from the left end of an axis."""
+    return round(AXIS * (accuracy - axis[0]) / (axis[-1] - axis[0]))
 
 
 def figure(inputs, flags):

@@ -12,7 +12,8 @@ import torch
 from notes.figures.drawing import document, read_method, rect
 from prompts.experiments.plots import line, text
 
-MOST, ROW, COLUMN, LEFT = 3, 17, 190, 62  # words for each vector; sizes in pixels
+MOST, ROW, COLUMN, LEFT = 3, 20, 220, 62  # words for each vector; sizes in pixels
+BAND = 3  # columns side by side; the next ones stand below
 CLASSES = 4  # of a class-specific prompt that are shown
 
 
@@ -75,38 +76,38 @@ def contexts(path):
 
 def draw(columns, typical):
     """[(title, start, result of `nearest`, lengths)], result of `between_words` → SVG text."""
-    longest, parts = max(len(rows) for *_, rows, _ in columns), []
-    block = (MOST + 1) * ROW + 8
+    width, parts, top = LEFT + min(BAND, len(columns)) * COLUMN, [], 0
+    for first in range(0, len(columns), BAND):
+        top = draw_band(parts, columns[first : first + BAND], top, width)
+    words = "Numbers: Euclidean distances. Medians of all whole words:"
+    parts += [
+        line(12, top, width - 12, top, 'stroke="#888"'),
+        text(12, top + 20, words),
+        text(12, top + 38, f"{typical[0]:.2f} apart, {typical[1]:.2f} long."),
+    ]
+    return document(max(520, width), top + 50, parts, letters=14)
+
+
+def draw_band(parts, columns, top, width):
+    """Adds some columns, side by side below `top`, to the parts → where they end."""
+    longest, block, head = max(len(rows) for *_, rows, _ in columns), (MOST + 1) * ROW + 8, 54
     for j in range(longest):
-        y = 54 + j * block
+        y = top + head + j * block
         if j % 2 == 0:
-            parts.append(rect(0, y, LEFT + len(columns) * COLUMN, block, 'fill="#f4f6f8"'))
-        parts.append(text(12, y + 16, f"[V]{j + 1}", 'font-weight="bold"'))
+            parts.append(rect(0, y, width, block, 'fill="#f4f6f8"'))
+        parts.append(text(12, y + 18, f"[V]{j + 1}", 'font-weight="bold"'))
     for i, (title, start, rows, lengths) in enumerate(columns):
         x = LEFT + i * COLUMN
-        parts += [text(x, 20, title, 'font-weight="bold"'), text(x, 36, start)]
+        parts += [text(x, top + 22, title, 'font-weight="bold"'), text(x, top + 42, start)]
         for j, words in enumerate(rows):
-            y = 54 + j * block + 16 + MOST * ROW
-            parts.append(
-                text(x, y, f"(vector {lengths[j]:.2f} long)", 'fill="#777" font-style="italic"')
-            )
+            y = top + head + j * block + 18
+            length = f"(vector {lengths[j]:.2f} long)"
+            parts.append(text(x, y + MOST * ROW, length, 'fill="#666" font-style="italic"'))
             for k, (word, distance) in enumerate(words):
-                y, style = 54 + j * block + 16 + k * ROW, 'fill="#777"' if k else ""
-                parts += [
-                    text(x, y, word, style),
-                    text(x + COLUMN - 60, y, f"{distance:.2f}", style),
-                ]
-    foot = 54 + longest * block + 18
-    parts += [
-        line(12, foot - 16, LEFT + len(columns) * COLUMN - 12, foot - 16, 'stroke="#888"'),
-        text(
-            12,
-            foot,
-            f"Euclidean distances. Median of the vocabulary's whole words: {typical[0]:.2f} apart, "
-            f"{typical[1]:.2f} long.",
-        ),
-    ]
-    return document(max(470, LEFT + len(columns) * COLUMN), foot + 12, parts)
+                style = 'fill="#666"' if k else ""
+                parts.append(text(x, y + k * ROW, word, style))
+                parts.append(text(x + COLUMN - 70, y + k * ROW, f"{distance:.2f}", style))
+    return top + head + longest * block + 8
 
 
 def figure(inputs, flags):

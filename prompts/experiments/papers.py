@@ -54,8 +54,9 @@ COOP = {  # what a paper's tables call just CoOp
 }
 VERSIONS = {  # how a source is called in a table: what a reader must know about it
     "CoOp v1": "CoOp v1: the preprint of September 2021. Its pictures were squashed to a square "
-    "and cut by random translation, and its models were chosen by validation pictures; CoCoOp "
-    "measured zero-shot CLIP again with the later pipeline, which this project follows.",
+    "and cut by random translation, and its models were chosen by validation pictures. CoCoOp "
+    "measured zero-shot CLIP again with the later pipeline, which this project follows: with "
+    "ViT-B/16 on ImageNet 66.7 in the place of 64.7.",
 }
 
 

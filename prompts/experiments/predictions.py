@@ -245,12 +245,16 @@ def as_clip_sees(picture):
 
 
 def shortened(text, room, font, keep_end=False):
-    """A text on one line, without accents, which Pillow's font lacks; "…" for what does not fit
-    into `room` pixels.
+    """A text on one line, without accents, which Pillow's font lacks, as other letters: they are
+    escaped. "…" stands for what does not fit into `room` pixels.
     """
     letters = unicodedata.normalize("NFKD", text)  # "é" becomes "e" and its accent
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
     whole = printable(" ".join(plain.split()))
+    missing = bytes(font.getmask("\uffff"))  # the box that stands for a letter it lacks
+    for letter in set(whole):
+        if bytes(font.getmask(letter)) == missing:
+            whole = whole.replace(letter, letter.encode("unicode_escape").decode("ascii"))
     text = whole
     while whole and font.getlength(text) > room:
         whole = whole[1:] if keep_end else whole[:-1]

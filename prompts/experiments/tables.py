@@ -11,6 +11,7 @@ import io
 import itertools
 import statistics
 
+from clip_min.data import BENCHMARKS
 from clip_min.files import printable
 from prompts.experiments import papers
 from prompts.experiments.lines import (
@@ -74,6 +75,8 @@ def table(rows, name, **chosen):
         cells = cells_of(name, line, found)
         body.append([cells.get(column, "") for column in header])
     remarks = [*remarks_on_lines(lines), *remarks_on_rows(counted, name, choice)]
+    if any(not row[-1] for line, row in zip(lines, body, strict=True) if is_of_the_papers(line)):
+        remarks.append("paper, an empty cell: none of the three papers has this figure.")
     papers_named = " ".join(row[-1] for row in body)
     remarks += [remark for version, remark in papers.VERSIONS.items() if version in papers_named]
     return header, body + [[remark] for remark in remarks]
@@ -153,9 +156,15 @@ def paper_cell(name, line, found):
         return ""
     asked = papers.Asked(name, line.model, line.method, found["settings"], line.dataset)
     has_16_shots = 16 in found["cells"] if name == "few-shot" else line.shots == 16
-    if has_16_shots or line.method == "zero_shot":
-        return papers.figure(asked) or papers.why_none(asked)
-    return "16 shots only" if papers.figure(asked) else ""
+    cell = papers.figure(asked) or papers.why_none(asked)
+    if cell and not has_16_shots and line.method != "zero_shot":
+        return "16 shots only"
+    return cell
+
+
+def is_of_the_papers(line):
+    """Whether a line is about one of the papers' data sets, not a miniature one or a folder."""
+    return line.dataset in BENCHMARKS and line.source in ("", "imagenet")
 
 
 # Remarks below a table

@@ -135,7 +135,9 @@ def test_a_prompt_learned_on_the_base_classes_works_on_any_half(
 def test_a_prompt_works_on_the_classes_of_other_data_sets(prompt_file, tmp_path):
     datasets = ("toy-actions", "toy-objects-sketch")  # the second one has no training pictures
     assert evaluate(tmp_path, prompt_file, "--dataset", *datasets) == 0
-    for row, dataset in zip(rows(tmp_path), datasets, strict=True):
+    learned, zero_shot = rows(tmp_path)[:2], rows(tmp_path)[2:]
+    assert [row["dataset"] for row in zero_shot] == list(datasets)
+    for row, dataset in zip(learned, datasets, strict=True):
         labels = range(len(load_dataset(dataset).classnames))
         assert row["accuracy"] == accuracy_by_hand(prompt_file, dataset, labels)
         assert (row["dataset"], row["trained_on"]) == (dataset, "toy-satellite")
@@ -204,7 +206,19 @@ def test_every_evaluation_appends_one_line(trained, prompt_file, base_prompt_fil
         for trained_classes in ("all", "base")
         for dataset in arguments[3:]
     ]
+    expected.append((None, "toy-textures"))  # zero-shot CLIP, once
     assert [(row["trained_classes"], row["dataset"]) for row in new] == expected
+
+
+def test_zero_shot_clip_stands_beside_a_prompt_that_was_learned_on_another_data_set(
+    prompt_file, tmp_path, capsys
+):
+    assert evaluate(tmp_path, prompt_file, "--dataset", "toy-satellite", "toy-scenes") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["toy-satellite", "toy-scenes", "toy-scenes"]
+    assert lines[2].endswith("zero_shot")
+    assert evaluate(tmp_path / "alone", "--dataset", "toy-scenes") == 0
+    assert capsys.readouterr().out.splitlines() == [lines[2]]
 
 
 def test_the_two_variances_are_printed(prompt_file, tmp_path, capsys):

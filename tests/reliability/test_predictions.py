@@ -293,6 +293,11 @@ def test_the_font_has_the_dots_and_accents_it_lacks_are_left_out():
     assert shortened("café Ångström", 200, font) == "cafe Angstrom"
 
 
+def test_a_letter_that_the_font_lacks_is_escaped_and_never_drawn_as_a_box():
+    font = ImageFont.load_default(13)
+    assert shortened("Straße 猫", 200, font) == r"Stra\xdfe \u732b"
+
+
 def test_the_examples_are_true():
     result = doctest.testmod(module)
     assert (result.attempted, result.failed) == (4, 0)

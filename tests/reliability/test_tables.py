@@ -316,7 +316,7 @@ WORDS = dict(options=dict(ctx_init="a photo of a"))
         (make_row("upt", "eurosat", **VIT, lr=0.1), "other training"),
         (make_row("upt", "eurosat", **VIT, gelu="exact"), "other training"),
         (make_row("upt", "eurosat", shots=8, **VIT), "16 shots only"),
-        (make_row("upt", "eurosat", shots=8, **VIT, lr=0.1), ""),
+        (make_row("upt", "eurosat", shots=8, **VIT, lr=0.1), "16 shots only"),
         (make_row("upt", "eurosat", model="ViT-B/32"), "ViT-B/16 only"),
         (make_row("upt", "eurosat"), "ViT-B/16 only"),
         (make_row("upt", "toy-satellite"), ""),
@@ -393,6 +393,17 @@ def test_where_a_figure_of_coops_preprint_stands_a_remark_says_how_it_was_measur
     assert [
         row for row in tables.table([make_row("upt", "dtd", **VIT)], "few-shot")[1] if len(row) == 1
     ] == []
+
+
+def test_a_remark_says_what_an_empty_cell_of_the_papers_means_but_not_for_miniature_sets():
+    def remarks(*rows):
+        return [row[0] for row in tables.table(list(rows), "few-shot")[1] if len(row) == 1]
+
+    of_a_paper, of_none = make_row("upt", "dtd", **VIT), make_row("cocoop", "dtd", **VIT)
+    assert remarks(of_a_paper) == remarks(make_row("upt"), zero_shot()) == []
+    assert remarks(of_a_paper, of_none) == [
+        "paper, an empty cell: none of the three papers has this figure."
+    ]
 
 
 def test_the_average_over_the_shifted_versions_has_upts_figure():
