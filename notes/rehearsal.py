@@ -13,7 +13,7 @@ exception: it stops when it has converged.)
 2. A table. A picture: open, resize, encode and classify it. A step: one batch of the paper's
    recipe, forward, backward and SGD; VPT's and UPT's also opens and crops its pictures. The whole
    run is computed from these two and was not waited for: 16 shots, all steps of the recipe, the
-   16 views of CoOp and CoCoOp, and EuroSAT's 8,100 test pictures.
+   16 views of CoOp (10 of CoCoOp), and EuroSAT's 8,100 test pictures.
 
 Times are CPU seconds on one thread, which other programs on the machine change little. GB (10^9
 bytes) is the peak of resident memory, on Linux, in these steps and with --pictures at once; an
