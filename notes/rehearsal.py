@@ -13,10 +13,10 @@ exception: it stops when it has converged.)
 2. A table. A picture: open, resize, encode and classify it. A step: one batch of the paper's
    recipe, forward, backward and SGD; VPT's and UPT's also opens and crops its pictures. The whole
    run is computed from these two and was not waited for: 16 shots, all steps of the recipe, the
-   16 views of CoOp and CoCoOp, and EuroSAT's 8,100 test pictures.
+   16 views of CoOp (10 of CoCoOp), and EuroSAT's 8,100 test pictures.
 
 Times are CPU seconds on one thread, which other programs on the machine change little. GB (10^9
-bytes) is the peak of resident memory, on Linux, in these steps and with 32 pictures at once; an
+bytes) is the peak of resident memory, on Linux, in these steps and with --pictures at once; an
 evaluation takes 256. Each line has its own process. Texts need OpenAI's merges, as in train.py.
 """
 
@@ -46,7 +46,7 @@ from prompts.experiments.evaluation import image_features
 from prompts.experiments.flags import run_script
 from train import train
 
-SHOTS, PICTURES = 16, 32  # of a run, in each class; whose time is taken
+SHOTS = 16
 TIMED = ["zero_shot", "linear_probe", "coop", "cocoop", "vpt", "upt"]  # the others are like UPT
 
 
@@ -86,8 +86,8 @@ def call(*words):
         raise ValueError(f"This failed: {' '.join(words)}")
 
 
-def measure(name, weights, data_root, steps):
-    """A method, a file of weights, EuroSAT's root, training steps to time → {"load_s": ...}.
+def measure(name, weights, data_root, steps, pictures):
+    """A method, a file of weights, EuroSAT's root, how much to time → {"load_s": ...}.
 
     A method that leaves the image tower alone gets random features: what a picture takes in that
     tower is timed with zero-shot CLIP.
@@ -100,14 +100,14 @@ def measure(name, weights, data_root, steps):
     torch.manual_seed(1)
     method, recipe = METHODS[name](clip, dataset.classnames).eval(), FILES[name].PAPER
     few, val = few_shot(dataset, SHOTS, 1)
-    features = torch.randn(PICTURES, clip.text_projection.shape[1])
+    features = torch.randn(pictures, clip.text_projection.shape[1])
     with torch.no_grad():
         if name == "zero_shot" or not method.image_tower_is_frozen:
-            items = dataset.test[:PICTURES]
+            items = dataset.test[:pictures]
             found["picture_s"] = seconds(lambda: image_features(method, items)) / len(items)
         found["classes_s"] = seconds(lambda: method.classify(features[:1]))
         more_s = seconds(lambda: method.classify(features)) - found["classes_s"]
-        found["classify_s"] = max(0.0, more_s) / PICTURES  # CoCoOp makes prompts for each picture
+        found["classify_s"] = max(0.0, more_s) / pictures  # CoCoOp makes prompts for each picture
     seen = len(dataset.test)
     if name == "linear_probe":
         parts = (*random_batch(method, few), *random_batch(method, val))
@@ -170,11 +170,12 @@ def main():
     which = f"(default: all through the command line, of which {len(TIMED)} are timed)"
     parser.add_argument("--method", nargs="+", choices=METHODS, help=which)
     parser.add_argument("--steps", type=int, default=2, help="steps to time (default: 2)")
+    parser.add_argument("--pictures", type=int, default=32, help="pictures to time (default: 32)")
     parser.add_argument("--small", action="store_true", help="small CLIPs, to try this out")
     flags = parser.parse_args()
-    if flags.steps < 1:
-        raise ValueError(f"--steps must be at least 1, not {flags.steps}.")
-    root, data_root = few_pictures(flags.data_root, flags.out), flags.data_root
+    if min(flags.steps, flags.pictures) < 1:
+        raise ValueError("--steps and --pictures must be at least 1.")
+    root = few_pictures(flags.data_root, flags.out)
     for model in flags.model:
         tried = flags.method or METHODS
         if model == "RN50":  # it has no blocks of a vision transformer to put prompts into
@@ -185,10 +186,10 @@ def main():
         print(f"\n{machine()}; {SHOTS} shots\n")
         print("| backbone | method | s a picture | s a step | steps | h a run | GB |")
         print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
-        tower = in_fresh_process("zero_shot", weights, data_root, flags.steps)
+        how_much = (weights, flags.data_root, flags.steps, flags.pictures)
+        tower = in_fresh_process("zero_shot", *how_much)
         for name in [name for name in tried if flags.method or name in TIMED]:
-            job = (name, weights, data_root, flags.steps)
-            found = tower if name == "zero_shot" else in_fresh_process(*job)
+            found = tower if name == "zero_shot" else in_fresh_process(name, *how_much)
             print(row_of(model, name, found, tower), flush=True)
 
 

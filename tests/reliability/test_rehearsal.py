@@ -100,4 +100,5 @@ def test_the_weights_lie_in_openais_layout_and_are_written_once(tmp_path):
 def test_bad_input_is_one_sentence(tmp_path, capsys):
     flags = ["--data-root", tmp_path, "--out", tmp_path / "out"]
     assert "eurosat is not there" in refusal(capsys, call(rehearsal, *flags))
-    assert "--steps must be at least 1" in refusal(capsys, call(rehearsal, *flags, "--steps", 0))
+    for flag in ("--steps", "--pictures"):
+        assert "must be at least 1" in refusal(capsys, call(rehearsal, *flags, flag, 0))
