@@ -8,9 +8,9 @@ import torch
 def check_choice(name, value, choices):
     """Raises ValueError if the value is not one of the choices.
 
-    >>> check_choice("attention", "foo", ("paper", "normed", "released"))
+    >>> check_choice("attention", "foo", ("literal", "normed", "released"))
     Traceback (most recent call last):
-    ValueError: attention must be "paper", "normed" or "released", not 'foo'.
+    ValueError: attention must be "literal", "normed" or "released", not 'foo'.
     """
     if value not in choices:
         words = [f'"{choice}"' if isinstance(choice, str) else str(choice) for choice in choices]

@@ -42,7 +42,7 @@ from clip_min.recipe import Recipe
 PAPER = Recipe(lr=0.002, epochs={1: 50, 2: 100, 4: 100, 8: 200, 16: 200}, batch_size=32,
                imagenet_epochs=50)
 # For the tiny CLIP, chosen on the validation pictures of the miniature sets (notes/results.md).
-TINY = Recipe(lr=0.02, epochs={1: 20, 2: 20, 4: 20, 8: 20, 16: 20}, batch_size=32,
+TINY = Recipe(lr=0.02, epochs={1: 8, 2: 16, 4: 16, 8: 32, 16: 32}, batch_size=32,
               crop_scale=(0.85, 1.0), flip=False, max_norm=5.0)
 
 

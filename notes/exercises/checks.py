@@ -660,7 +660,7 @@ def theta(student):
     """14: torch's own attention, and Eq. (5) written out."""
     for heads in (1, 2):
         ours, theirs = (
-            student.Theta(8, heads, 0.0, "paper"),
+            student.Theta(8, heads, 0.0, "literal"),
             nn.MultiheadAttention(8, heads, batch_first=True),
         )
         for parameter in ours.parameters():

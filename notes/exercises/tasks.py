@@ -443,7 +443,7 @@ at the equation: which residuals are normalised? `self.dropout` acts on what SA 
 Nothing is blank here: one mistake is planted in UPT, and it trains without an error. The idea of
 Eq. (5) is lost: the prompts of a layer do not see each other. Find out how you could have noticed
 (change one prompt; which others change?), then find the line and correct it. Look with
-attention="normed": with "paper" even the right code moves the others by less than a percent of
+attention="normed": with "literal" even the right code moves the others by less than a percent of
 their length (notes/upt.md, which also tells where this mistake has been made).""",
         hint="Which axis of U is the sequence, and which one is the batch?",
         minutes=30,

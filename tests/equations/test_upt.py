@@ -128,7 +128,7 @@ def theta_written_out(theta, U):
 
 
 @pytest.mark.parametrize(
-    "attention, heads", [("paper", 1), ("paper", 2), ("normed", 1), ("normed", 2), ("released", 1)]
+    "attention, heads", [("literal", 1), ("literal", 2), ("normed", 1), ("normed", 2), ("released", 1)]
 )
 def test_theta_is_its_equation_written_out(attention, heads):
     """UPT Eq. (5) to the letter and with SA(LN U), and the layer of the author's release."""
@@ -167,12 +167,12 @@ def train_briefly(method, steps=20):
 @pytest.mark.parametrize(
     "options, least, most",
     [
-        (dict(attention="paper"), 1e-4, 4e-3),
-        (dict(attention="paper", start=1.0), 2e-2, 0.5),
+        (dict(attention="literal"), 1e-4, 4e-3),
+        (dict(attention="literal", start=1.0), 2e-2, 0.5),
         (dict(attention="normed"), 2e-2, 0.5),
         (dict(attention="released"), 0, 0),
     ],
-    ids=["paper", "paper, start=1", "normed", "released"],
+    ids=["literal", "literal, start=1", "normed", "released"],
 )
 def test_how_far_one_prompt_moves_the_others(clip, options, least, most, trained):
     """UPT Eq. (5) at the scale that U has: LN(U) is sqrt(D) long, and SA(U) of a small U is nearly
@@ -193,7 +193,7 @@ def test_prompts_are_far_longer_than_words():
     """UPT Eq. (5) ends in LN(U'), so that text prompts are about sqrt(D) long; words are not."""
     clip = load_clip("tiny")
     words = clip.token_embedding.weight[clip.tokenizer.encode("a photo of a")].norm(dim=-1)
-    for attention in ("paper", "normed", "released"):
+    for attention in ("literal", "normed", "released"):
         lengths = make(clip, attention=attention).prompts()[0].norm(dim=-1)
         assert (lengths / 128**0.5 - 1).abs().max() < 0.15 and lengths.min() > 5 * words.max()
 
@@ -220,7 +220,7 @@ def test_text_depth_1_prompts_the_text_tower_at_its_input_only(clip, name, optio
 
 
 @pytest.mark.parametrize("text_depth", [1, "deep"])
-@pytest.mark.parametrize("attention", ["paper", "normed"])
+@pytest.mark.parametrize("attention", ["literal", "normed"])
 def test_gradients_reach_every_prompt_and_theta(clip, attention, text_depth):
     """Each tower's features depend on both halves of U, through theta, in the layers it has."""
     method = make(clip, attention=attention, text_depth=text_depth)
@@ -270,7 +270,7 @@ def test_upt_on_vit_b_16_learns_1_98_million_numbers(tmp_path):
         (dict(heads=3), "heads must divide.* 128, which 3 "),
         (dict(heads=0), "heads must be a whole number of at least 1, not 0"),
         (dict(dropout=2), "dropout.* 2"),
-        (dict(attention="foo"), '"paper", "normed" or "released", not \'foo\''),
+        (dict(attention="foo"), '"literal", "normed" or "released", not \'foo\''),
         (dict(start=0), "start must be a positive number, not 0"),
         (dict(start=-0.1), "start.* not -0.1"),
         (dict(start=float("inf")), "start.* not inf"),
