@@ -201,11 +201,10 @@ ROWS = {
         Row("right"),
         Row("no warm-up", training=no_warm_up),
         Row("no weight decay", training=no_weight_decay),
+        Row("mixing no prompts", no_mixing),
         Row("the release's layer", options=dict(attention="released")),
         Row("right: Eq. (5) to the letter", options=dict(attention="literal")),
         Row("the same, mixing no prompts", no_mixing, dict(attention="literal")),
-        Row("right: SA(LN U) + LN(U)", options=dict(attention="normed")),
-        Row("the same, mixing no prompts", no_mixing, dict(attention="normed")),
     ],
 }
 
