@@ -111,8 +111,8 @@ def words_of(flags, filled):
 
     >>> from argparse import Namespace
     >>> given = dict(method=["vpt"], model=["tiny"], template=None, hp=[])
-    >>> words_of(Namespace(paper="upt", **given), {"shots": [1, 16]})
-    '--paper upt: --shots 1 16; zero_shot and vpt with "a photo of a {}."; recipes: TINY in prompts/'
+    >>> words_of(Namespace(paper="upt", **given), {"shots": [16]})
+    '--paper upt: --shots 16; zero_shot and vpt with "a photo of a {}."; recipes: TINY in prompts/'
     """
     setup, parts = setup_of(flags.paper), []
     for name, value in filled.items():
