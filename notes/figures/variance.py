@@ -14,6 +14,7 @@ from notes.figures.drawing import circle, class_weights, document, zero_shot
 from notes.figures.gain import gains
 from prompts.experiments.evaluation import image_features
 from prompts.experiments.plots import COLOURS, line, nice_ticks, text
+from prompts.experiments.setups import setup_of
 from prompts.experiments.variance import inter_class_variance, intra_class_variance
 
 METHODS = ("coop", "vpt", "upt")
@@ -28,11 +29,11 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = (
 NAMES = ("Var_v, within classes, pictures", "Var_t, between classes, names")
 
 
-def variances(names):
-    """Miniature sets → {name: (Var_v, Var_t)} of zero-shot CLIP on the test pictures."""
-    clip, result = load_clip("tiny"), {}
+def variances(names, flags):
+    """Data sets → {name: (Var_v, Var_t)} of zero-shot CLIP on the test pictures."""
+    clip, result = load_clip(flags.model), {}
     for name in names:
-        dataset = load_dataset(name)
+        dataset = load_dataset(name, flags.data_root, setup_of(flags.paper).template)
         method = zero_shot(dataset, clip)
         z, labels = image_features(method, dataset.test)
         result[name] = (
@@ -56,6 +57,8 @@ def correlation(x, y):
 def draw(panels):
     """[(title, axis's name, {data set: (variance, gain)})] → SVG text: a row of panels an axis."""
     columns, parts = len(panels) // 2, []
+    names = list(dict.fromkeys(name for *_, points in panels for name in points))
+    colour_of = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
     gain_ticks = nice_ticks(
         min(0, *(g for *_, p in panels for _, g in p.values())),
         max(g for *_, p in panels for _, g in p.values()),
@@ -90,13 +93,11 @@ def draw(panels):
         )
         for name, (variance, gain) in points.items():
             parts.append(
-                circle(
-                    x(variance), y(gain), 4, f'fill="{COLOURS[EIGHT.index(name) % len(COLOURS)]}"'
-                )
+                circle(x(variance), y(gain), 4, f'fill="{colour_of[name]}"')
             )
-    each = columns * WIDTH // 8
-    for i, name in enumerate(EIGHT):
-        parts.append(circle(LEFT + i * each, 2 * HEIGHT + 8, 4, f'fill="{COLOURS[i]}"'))
+    each = columns * WIDTH // len(names)
+    for i, name in enumerate(names):
+        parts.append(circle(LEFT + i * each, 2 * HEIGHT + 8, 4, f'fill="{colour_of[name]}"'))
         parts.append(text(LEFT + i * each + 8, 2 * HEIGHT + 12, name.removeprefix("toy-")))
     parts.append(
         text(12, 2 * HEIGHT + 34, "Upright: points gained over zero-shot CLIP at 16 shots.")
@@ -106,15 +107,16 @@ def draw(panels):
 
 def figure(inputs, flags):
     """No input → {file name: SVG}; prints the correlations."""
-    measured, panels = variances(EIGHT), []
+    names = flags.dataset or EIGHT
     gained = {
-        method: {name: mean for name, mean, *_ in gains(flags.rows, method)} for method in METHODS
+        method: {name: mean for name, mean, *_ in gains(flags, method)} for method in METHODS
     }
+    measured, panels = variances(names, flags), []
     for i, axis in enumerate(NAMES):
         for method in METHODS:
             points = {
                 name: (measured[name][i], gained[method][name])
-                for name in EIGHT
+                for name in names
                 if name in gained[method]
             }
             r = correlation(*zip(*points.values()))
