@@ -75,8 +75,8 @@ NOT_TAKEN = dict.fromkeys(OF_PROMPTS, ("model", "dataset", "paper")) | {
 }
 
 
-def main():
-    """Draw one figure, print what was measured and the files that were written."""
+def parse_flags():
+    """The command line, checked. Raises ValueError for what the figure does not take."""
     parser = argparse.ArgumentParser(
         prog="python -m notes.figures",
         description=__doc__,
@@ -105,7 +105,7 @@ def main():
     which = "whose rows to draw: as `train.py --paper` set them"
     parser.add_argument("--paper", choices=tuple(SETUPS), help=which)
     flags = parser.parse_args()
-    figure = FIGURES[nearest(flags.name, FIGURES, "figure")]
+    nearest(flags.name, FIGURES, "figure")
     if len(flags.inputs) > MOST_INPUTS.get(flags.name, len(flags.inputs)):
         raise ValueError(f"{flags.name} takes no {flags.inputs[-1]!r}: leave it out.")
     for name in NOT_TAKEN.get(flags.name, ()):
@@ -113,6 +113,13 @@ def main():
             raise ValueError(f"{flags.name} takes no --{name.replace('_', '-')}: leave it out.")
     flags.model = flags.model or setup_of(flags.paper).model
     flags.dataset = flags.dataset and expand(flags.dataset)
+    return flags
+
+
+def main():
+    """Draw one figure, print what was measured and the files that were written."""
+    flags = parse_flags()
+    figure = FIGURES[flags.name]
     own = (
         HERE / "ablations.jsonl"
         if figure.__module__ == ablations.__name__
