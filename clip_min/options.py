@@ -1,14 +1,16 @@
 """What the methods' files share: checks of options, and the start of a learned context."""
 
+import math
+
 import torch
 
 
 def check_choice(name, value, choices):
     """Raises ValueError if the value is not one of the choices.
 
-    >>> check_choice("attention", "foo", ("paper", "released"))
+    >>> check_choice("attention", "foo", ("paper", "normed", "released"))
     Traceback (most recent call last):
-    ValueError: attention must be "paper" or "released", not 'foo'.
+    ValueError: attention must be "paper", "normed" or "released", not 'foo'.
     """
     if value not in choices:
         words = [f'"{choice}"' if isinstance(choice, str) else str(choice) for choice in choices]
@@ -31,6 +33,12 @@ def check_share(name, value):
     """Raises ValueError if the value is not a number from 0 to less than 1."""
     if type(value) not in (int, float) or not 0 <= value < 1:
         raise ValueError(f"{name} must be a number from 0 to less than 1, not {value!r}.")
+
+
+def check_positive(name, value):
+    """Raises ValueError if the value is not a positive number."""
+    if type(value) not in (int, float) or not 0 < value < math.inf:
+        raise ValueError(f"{name} must be a positive number, not {value!r}.")
 
 
 def check_heads(heads, width):
@@ -56,23 +64,25 @@ def check_vision_transformer(clip, method):
         )
 
 
-def number_of_layers(depth, layers):
+def number_of_layers(depth, layers, name="depth"):
     """The option `depth` of a tower with so many layers → a number: all of them for "deep"."""
     if depth == "deep":
         return layers
     if type(depth) is not int or depth not in range(1, layers + 1):
         raise ValueError(
-            f'depth must be "deep" or a whole number from 1 to {layers}, not {depth!r}.'
+            f'{name} must be "deep" or a whole number from 1 to {layers}, not {depth!r}.'
         )
     return depth
 
 
-def check_prompts_in_both_towers(clip, method, n_ctx, depth):
-    """The options of UPT and its relatives → how many layers of each tower get prompts."""
+def prompted_layers(clip, method, n_ctx, depth, text_depth):
+    """The options of UPT and its relatives, checked → how many layers of the image tower and of the
+    text tower get prompts. text_depth: at most `depth`; "deep": as many."""
     check_vision_transformer(clip, method)
     check_n_ctx(clip, n_ctx)
     towers = (clip.transformer, clip.visual.transformer)
-    return number_of_layers(depth, min(len(tower.resblocks) for tower in towers))
+    depth = number_of_layers(depth, min(len(tower.resblocks) for tower in towers))
+    return depth, number_of_layers(text_depth, depth, "text_depth")
 
 
 def initial_context(clip, n_ctx, ctx_init, default, default_words=None):

@@ -34,7 +34,7 @@ import torch
 from torch import nn
 
 from clip_min.model import CLS, cosines
-from clip_min.options import check_choice, check_prompts_in_both_towers
+from clip_min.options import check_choice, prompted_layers
 from clip_min.prompt_tree import encode_trees, grow_trees, splice
 from clip_min.recipe import Recipe
 
@@ -50,15 +50,19 @@ class Joint(nn.Module):
     """Learned prompts in both towers, from one of three sources.
 
     design: "joint", "shared" or "mlp". n_ctx: prompts for each tower at each layer (n). depth:
-    number of layers that get prompts; "deep": all that both towers have. template: unused.
+    number of layers that get prompts; "deep": all that both towers have. text_depth: of the text
+    tower; 1: at its input only, as joint always has it. template: unused.
     """
     image_tower_is_frozen = False
 
-    def __init__(self, design, clip, classnames, template=None, n_ctx=4, depth="deep"):
+    def __init__(self, design, clip, classnames, template=None, n_ctx=4, depth="deep",
+                 text_depth="deep"):
         super().__init__()
         check_choice("design", design, ("joint", "shared", "mlp"))
-        depth = check_prompts_in_both_towers(clip, design, n_ctx, depth)
-        self.clip, self.design, self.n_ctx = clip, design, n_ctx
+        if design == "joint":
+            check_choice("text_depth", text_depth, ("deep", 1))
+        depth, text_depth = prompted_layers(clip, design, n_ctx, depth, text_depth)
+        self.clip, self.design, self.n_ctx, self.text_depth = clip, design, n_ctx, text_depth
         D_t, D_v = len(clip.ln_final.weight), len(clip.visual.ln_post.weight)
         if design == "joint":
             words = clip.token_embedding.weight[clip.tokenizer.encode("a photo of a")]
@@ -92,17 +96,17 @@ class Joint(nn.Module):
         self.to(self.clip.positional_embedding.device)
 
     def prompts(self):
-        """→ text prompts T [1 or depth, n, D_t] and visual prompts V [depth, n, D_v]."""
+        """→ text prompts T [1 or text_depth, n, D_t] and visual prompts V [depth, n, D_v]."""
         if self.design == "joint":
             return self.T, self.V  # UPT Fig. 5 (a)
         if self.design == "shared":
-            return self.U, self.to_visual(self.U)  # UPT Fig. 5 (b)
+            return self.U[: self.text_depth], self.to_visual(self.U)  # UPT Fig. 5 (b)
         U_t, U_v = self.mlp(self.U).split(self.n_ctx, dim=1)  # UPT Fig. 5 (c)
-        return U_t, self.to_visual(U_v)
+        return U_t[: self.text_depth], self.to_visual(U_v)
 
     def class_weights(self):
         """→ w [K, E], not normalised."""
-        T, _ = self.prompts()  # [1 or depth, n, D_t]
+        T, _ = self.prompts()  # [1 or text_depth, n, D_t]
         # UPT Eq. (2): [t_1, …, t_m, CLASS]; T^2, T^3, … stand there in the next layers
         return encode_trees(self.clip, self.trees, T[:1], deeper=T[1:]).squeeze(0)  # [1, K, E]
 

@@ -2,10 +2,9 @@
 
 Zang, Li, Zhou, Huang, Loy, "Unified Vision and Language Prompt Learning", arXiv:2210.07225.
 
-Text prompts alone cannot pull apart pictures that vary within a class; visual prompts alone cannot
-pull apart class names that lie close together. UPT learns one set of prompts U for both towers. A
-small transformer layer theta lets the prompts look at each other; its output is then cut in two,
-one half for the text tower and one for the vision tower, at each of their first `depth` layers.
+Text prompts alone cannot separate pictures that vary within a class, visual prompts alone cannot
+separate similar class names. UPT learns one set of prompts U. A small transformer layer theta lets
+them look at each other; then they are cut in two, a half for each tower, layer by layer.
 
 | Eq. | paper             | code                                  | shape                     |
 | --- | ----------------- | ------------------------------------- | ------------------------- |
@@ -16,11 +15,9 @@ one half for the text tower and one for the vision tower, at each of their first
 | (5) | U, SA, FFN, LN    | U, self_attention, ffn, ln_1, ln_2    | [depth, 2n, D_t]          |
 
 Differs from the paper, where it is silent (notes/upt.md tells how others closed these gaps):
-- Sizes are the author's later release's: one head, FFN D_t → D_t → D_t with ReLU, a linear map to
-  D_v. The release prompts one layer, with dropout 0.1; here all (the paper's U^i), no dropout.
-- Text prompts get positions in the first layer only. Visual prompts enter after `ln_pre`.
-- attention="released" is the release's layer: LayerNorm after the residual sum, and an attention in
-  which each prompt sees itself alone (its tensor is laid out for another order of axes).
+- Sizes of theta, map D_t → D_v: the author's later release. Visual prompts enter after `ln_pre`.
+- attention="paper" is Eq. (5) to the letter; "normed" is SA(LN U) + LN(U); "released" is the
+  release's layer: LayerNorm after the residual sum, and each prompt sees itself alone.
 
     python train.py --method upt            (measured times and accuracies: README.md)
 """
@@ -29,7 +26,7 @@ import torch
 from torch import nn
 
 from clip_min.model import CLS, cosines
-from clip_min.options import check_choice, check_heads, check_prompts_in_both_towers, check_share
+from clip_min.options import check_choice, check_heads, check_positive, check_share, prompted_layers
 from clip_min.prompt_tree import encode_trees, grow_trees, splice
 from clip_min.recipe import Recipe
 
@@ -45,17 +42,19 @@ class UPT(nn.Module):
     """Learned prompts in both towers of a frozen CLIP with a vision transformer.
 
     n_ctx: prompts for each tower at each layer (U holds 2n). depth: layers with prompts; "deep":
-    all that both towers have. heads, dropout, attention: of theta. template: unused.
+    all that both towers have. text_depth: those of the text tower; 1: its input only. start: of U,
+    a standard deviation. heads, dropout, attention: of theta. template: unused.
     """
     image_tower_is_frozen = False
 
-    def __init__(self, clip, classnames, template=None, n_ctx=4, depth="deep",
-                 heads=1, dropout=0.0, attention="paper"):
+    def __init__(self, clip, classnames, template=None, n_ctx=4, depth="deep", text_depth="deep",
+                 start=0.02, heads=1, dropout=0.0, attention="paper"):
         super().__init__()
-        depth = check_prompts_in_both_towers(clip, "UPT", n_ctx, depth)
-        self.clip, self.n_ctx = clip, n_ctx
+        depth, text_depth = prompted_layers(clip, "UPT", n_ctx, depth, text_depth)
+        check_positive("start", start)
+        self.clip, self.n_ctx, self.text_depth = clip, n_ctx, text_depth
         D_t, D_v = len(clip.ln_final.weight), len(clip.visual.ln_post.weight)
-        self.U = nn.Parameter(0.02 * torch.randn(depth, 2 * n_ctx, D_t))
+        self.U = nn.Parameter(start * torch.randn(depth, 2 * n_ctx, D_t))
         self.theta = Theta(D_t, heads, dropout, attention)
         self.to_visual = nn.Linear(D_t, D_v)
         self.set_classes(classnames)
@@ -78,13 +77,13 @@ class UPT(nn.Module):
         self.to(self.clip.positional_embedding.device)
 
     def prompts(self):
-        """→ text prompts T [depth, n, D_t] and visual prompts V [depth, n, D_v]."""
+        """→ text prompts T [text_depth, n, D_t] and visual prompts V [depth, n, D_v]."""
         U_t, U_v = self.theta(self.U).split(self.n_ctx, dim=1)  # [depth, n, D_t] each
-        return U_t, self.to_visual(U_v)
+        return U_t[: self.text_depth], self.to_visual(U_v)
 
     def class_weights(self):
         """→ w [K, E], not normalised, of UPT Eq. (2)'s [t_1, …, t_m, CLASS]."""
-        T, _ = self.prompts()  # [depth, n, D_t]: each layer's t_1, …, t_m
+        T, _ = self.prompts()  # [text_depth, n, D_t]: each layer's t_1, …, t_m
         return encode_trees(self.clip, self.trees, T[:1], deeper=T[1:]).squeeze(0)  # [1, K, E]
 
     def classify(self, image_features):
@@ -102,7 +101,7 @@ class Theta(nn.Module):
 
     def __init__(self, width, heads, dropout, attention):
         super().__init__()
-        check_choice("attention", attention, ("paper", "released"))
+        check_choice("attention", attention, ("paper", "normed", "released"))
         check_heads(heads, width)
         check_share("dropout", dropout)
         self.heads, self.attention, self.dropout = heads, attention, nn.Dropout(dropout)
@@ -125,6 +124,7 @@ class Theta(nn.Module):
             U = self.ln_1(U + self.dropout(self.self_attention(U)))
             return U + self.dropout(self.ffn(self.ln_2(U)))
         # UPT Eq. (5): U' = SA(U) + LN(U);  U-hat = FFN(LN(U')) + LN(U')
-        U = self.dropout(self.self_attention(U)) + self.ln_1(U)
+        seen = self.ln_1(U) if self.attention == "normed" else U
+        U = self.dropout(self.self_attention(seen)) + self.ln_1(U)
         normed = self.ln_2(U)
         return self.dropout(self.ffn(normed)) + normed

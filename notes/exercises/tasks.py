@@ -412,16 +412,18 @@ save (the last layer computes only the rows that are read) may wait until the re
         title="UPT Eq. (5): theta",
         file="prompts/upt.py",
         task="""
-Write self-attention over the 2n prompts of each layer (`Theta.self_attention`, the case
-attention="paper") and both lines of Eq. (5) in `Theta.forward`. Look closely at the equation: which
-residuals are normalised? `self.dropout` acts on what SA and FFN give.""",
+Write self-attention over the 2n prompts of each layer (`Theta.self_attention`) and both lines of
+Eq. (5) in `Theta.forward`, for attention="paper" (the equation to the letter) and for "normed": the
+same, but SA reads LN(U) as well. Look closely: which residuals are normalised? `self.dropout` acts
+on what SA and FFN give. Question: U starts with a standard deviation of 0.02. How long is SA(U) and
+how long is LN(U), in the letter's case? What follows for the mixing?""",
         hint="U is [depth, 2n, D]: the 2n prompts are the sequence. Heads are slices of D. Both "
         "residuals go through an LN.",
         minutes=35,
         needs=(2, 13),
         blanks=(
             ("Theta.self_attention", "q, k, v 2", "return 2"),
-            ("Theta.forward", "U 2", "return 2"),
+            ("Theta.forward", "seen", "return 2"),
         ),
         mistakes=(
             Mistake(
@@ -449,14 +451,14 @@ this has happened.""",
         needs=(14,),
         planted=(
             ("Theta.forward", "U 2"),
-            "U = self.dropout(self.self_attention(U.transpose(0, 1)).transpose(0, 1)) + "
+            "U = self.dropout(self.self_attention(seen.transpose(0, 1)).transpose(0, 1)) + "
             "self.ln_1(U)",
         ),
         mistakes=(
             Mistake(
                 ("Theta.forward", "U 2"),
                 """
-                halves = [self.self_attention(half) for half in U.chunk(2, dim=1)]
+                halves = [self.self_attention(half) for half in seen.chunk(2, dim=1)]
                 U = self.dropout(torch.cat(halves, dim=1)) + self.ln_1(U)
                 """,
                 "other half",
@@ -464,7 +466,7 @@ this has happened.""",
             Mistake(
                 ("Theta.forward", "U 2"),
                 """
-                mixed = self.self_attention(U.flatten(0, 1)[None])[0].unflatten(0, U.shape[:2])
+                mixed = self.self_attention(seen.flatten(0, 1)[None])[0].unflatten(0, U.shape[:2])
                 U = self.dropout(mixed) + self.ln_1(U)
                 """,
                 "different layers",

@@ -72,7 +72,7 @@ def test_shared_prompts_are_the_same_vectors_in_both_towers(clip):
     """UPT Fig. 5 (b): the text tower's as they are, the image tower's through a linear map."""
     method = make(clip, "shared")
     T, V = method.prompts()
-    assert T is method.U
+    assert torch.equal(T, method.U)
     assert torch.allclose(V, T @ method.to_visual.weight.T + method.to_visual.bias)
 
 
@@ -105,6 +105,24 @@ def test_an_impossible_option_is_refused_in_one_sentence(golden_clip, design, op
     with pytest.raises(ValueError, match=words) as error:
         make(golden_clip, design, **options)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "design, options, words",
+    [
+        ("joint", dict(text_depth=2), '"deep" or 1, not 2'),
+        ("shared", dict(depth=2, text_depth=3), "1 to 2, not 3"),
+        ("mlp", dict(text_depth=0), "1 to 3, not 0"),
+    ],
+)
+def test_text_prompts_go_no_deeper_than_the_design_has_them(golden_clip, design, options, words):
+    with pytest.raises(ValueError, match=f"text_depth must be .*{words}"):
+        make(golden_clip, design, **options)
+
+
+def test_text_depth_1_is_what_joint_always_does(clip):
+    joint, same = make(clip, "joint"), make(clip, "joint", text_depth=1)
+    assert torch.equal(joint.class_weights(), same.class_weights())
 
 
 def test_one_design_cannot_be_turned_into_another_by_an_option(clip):

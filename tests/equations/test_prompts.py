@@ -27,8 +27,11 @@ VARIANTS = [(name, {}) for name in METHODS] + [
     ("vpt", dict(depth=1, before_ln_pre=True)),
     ("upt", dict(depth=1)),
     ("upt", dict(n_ctx=8, heads=2, dropout=0.1)),
+    ("upt", dict(attention="normed", start=1.0)),
     ("upt", dict(attention="released")),
+    ("upt", dict(text_depth=1)),
     ("shared", dict(depth=2)),
+    ("mlp", dict(text_depth=1)),
 ]
 EQUATIONS = [
     (paper, n) for paper, most in dict(CoOp=4, CoCoOp=3, UPT=8).items() for n in range(1, most + 1)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from clip_min import load_clip
@@ -109,14 +110,15 @@ def theta_written_out(theta, U):
 
     U_hat = np.zeros_like(U)
     for i, prompts in enumerate(U):
-        q, k, v = zip(*[np.split(linear("in_proj", u), 3) for u in prompts])
+        seen = [LN("ln_1", u) for u in prompts] if theta.attention == "normed" else prompts
+        q, k, v = zip(*[np.split(linear("in_proj", u), 3) for u in seen])
         for j, u in enumerate(prompts):
             mixed = np.zeros(D)
             for h in range(H):
                 head = slice(h * D // H, (h + 1) * D // H)
                 e = [np.exp(q[j][head] @ key[head] / np.sqrt(D / H)) for key in k]
                 mixed[head] = sum(e_l / sum(e) * value[head] for e_l, value in zip(e, v))
-            if theta.attention == "paper":
+            if theta.attention != "released":
                 u = linear("out_proj", mixed) + LN("ln_1", u)
                 U_hat[i, j] = FFN(LN("ln_2", u)) + LN("ln_2", u)
             else:  # a prompt that sees itself alone mixes in nothing but its own value
@@ -125,9 +127,11 @@ def theta_written_out(theta, U):
     return U_hat
 
 
-@pytest.mark.parametrize("attention, heads", [("paper", 1), ("paper", 2), ("released", 1)])
+@pytest.mark.parametrize(
+    "attention, heads", [("paper", 1), ("paper", 2), ("normed", 1), ("normed", 2), ("released", 1)]
+)
 def test_theta_is_its_equation_written_out(attention, heads):
-    """UPT Eq. (5), and the layer of the author's release."""
+    """UPT Eq. (5) to the letter and with SA(LN U), and the layer of the author's release."""
     torch.manual_seed(0)
     theta = Theta(8, heads, 0.0, attention).double()
     for parameter in theta.parameters():
@@ -138,23 +142,96 @@ def test_theta_is_its_equation_written_out(attention, heads):
     assert np.allclose(theta(U).detach().numpy(), theta_written_out(theta, U.numpy()), atol=1e-9)
 
 
-@pytest.mark.parametrize("attention", ["paper", "released"])
-@pytest.mark.parametrize("half", ["text", "visual"])
-def test_a_prompt_changes_the_other_towers_prompts_only_as_the_paper_has_it(
-    golden_clip, attention, half
-):
-    """UPT Eq. (5): self-attention mixes both modalities; in the release, nothing is mixed."""
-    method = make(golden_clip, attention=attention)
-    T, V = (x.detach() for x in method.prompts())
-    with torch.no_grad():
-        method.U[1, 0 if half == "text" else 4] += torch.randn(128)
-    changed = [(new - old).abs().amax(dim=-1) > 1e-6 for new, old in zip(method.prompts(), (T, V))]
-    expected = [torch.zeros(3, 4, dtype=torch.bool) for _ in range(2)]
-    if attention == "paper":
-        expected[0][1] = expected[1][1] = True  # all prompts of that layer, and of no other one
-    else:
-        expected[half == "visual"][1, 0] = True
-    assert torch.equal(changed[0], expected[0]) and torch.equal(changed[1], expected[1])
+def changes(method, layer, prompt):
+    """One prompt of U is drawn anew, at the scale of U. → how far each prompt of theta's output
+    moves [depth, 2n], relative to its length.
+    """
+    U, generator = method.U.detach(), torch.Generator().manual_seed(0)
+    before, new = method.theta(U), U.clone()
+    new[layer, prompt] = U.std() * torch.randn(U.shape[-1], generator=generator)
+    return ((method.theta(new) - before).norm(dim=-1) / before.norm(dim=-1)).detach()
+
+
+def train_briefly(method, steps=20):
+    """SGD on three random pictures, with the tiny CLIP's learning rate and clipping."""
+    parameters, images = list(learned(method).values()), pictures(method.clip)
+    optimiser = torch.optim.SGD(parameters, upt.TINY.lr, momentum=0.9)
+    for _ in range(steps):
+        optimiser.zero_grad()
+        F.cross_entropy(method(images), torch.arange(3)).backward()
+        nn.utils.clip_grad_norm_(parameters, upt.TINY.max_norm)
+        optimiser.step()
+
+
+@pytest.mark.parametrize("trained", [False, True], ids=["start", "trained"])
+@pytest.mark.parametrize(
+    "options, least, most",
+    [
+        (dict(attention="paper"), 1e-4, 4e-3),
+        (dict(attention="paper", start=1.0), 2e-2, 0.5),
+        (dict(attention="normed"), 2e-2, 0.5),
+        (dict(attention="released"), 0, 0),
+    ],
+    ids=["paper", "paper, start=1", "normed", "released"],
+)
+def test_how_far_one_prompt_moves_the_others(clip, options, least, most, trained):
+    """UPT Eq. (5) at the scale that U has: LN(U) is sqrt(D) long, and SA(U) of a small U is nearly
+    the same for all prompts. So mixing hardly matters to the letter's reading. SA(LN U) moves the
+    others some 50 times as far, and the release mixes nothing.
+    """
+    method = make(clip, **options)
+    if trained:
+        train_briefly(method)
+    for prompt in (0, 4):  # of the text tower, of the image tower
+        moved = changes(method, 1, prompt)
+        others = torch.cat([moved[1, :prompt], moved[1, prompt + 1 :]])
+        assert moved[1, prompt] > 0.1 and not moved[[0, 2]].any()  # no other layer
+        assert least <= others.min() and others.max() <= most
+
+
+def test_prompts_are_far_longer_than_words():
+    """UPT Eq. (5) ends in LN(U'), so that text prompts are about sqrt(D) long; words are not."""
+    clip = load_clip("tiny")
+    words = clip.token_embedding.weight[clip.tokenizer.encode("a photo of a")].norm(dim=-1)
+    for attention in ("paper", "normed"):
+        lengths = make(clip, attention=attention).prompts()[0].norm(dim=-1)
+        assert (lengths / 128**0.5 - 1).abs().max() < 0.15 and lengths.min() > 5 * words.max()
+
+
+@pytest.mark.parametrize(
+    "name, options",
+    [
+        ("upt", {}),
+        ("upt", dict(attention="normed")),
+        ("shared", {}),
+        ("mlp", {}),
+    ],
+    ids=str,
+)
+def test_text_depth_1_prompts_the_text_tower_at_its_input_only(clip, name, options):
+    """The reading "vpt-deep + coop": visual prompts at each layer, text prompts before the first."""
+    deep, shallow = (make(clip, name, **options, text_depth=t) for t in ("deep", 1))
+    (T, V), images = shallow.prompts(), pictures(clip)
+    assert T.shape == (1, 4, 128) and torch.equal(V, deep.prompts()[1])
+    assert torch.equal(shallow.encode_image(images), deep.encode_image(images))
+    plain = plain_class_weights(clip, NAMES, deep.prompts()[0][:1])
+    assert (shallow.class_weights() - plain).abs().max() < 1e-5
+    assert difference(shallow.class_weights(), deep.class_weights()) > 1e-3
+
+
+@pytest.mark.parametrize("text_depth", [1, "deep"])
+@pytest.mark.parametrize("attention", ["paper", "normed"])
+def test_gradients_reach_every_prompt_and_theta(clip, attention, text_depth):
+    """Each tower's features depend on both halves of U, through theta, in the layers it has."""
+    method = make(clip, attention=attention, text_depth=text_depth)
+    towers = [(method.class_weights(), method.text_depth)]
+    towers += [(method.encode_image(pictures(clip)), len(method.U))]
+    for features, layers in towers:
+        loss = (features * torch.randn_like(features)).sum()
+        gradients = torch.autograd.grad(loss, [method.U, *method.theta.parameters()])
+        reached = gradients[0].norm(dim=-1) > 0  # [depth, 2n]
+        assert reached[:layers].all() and not reached[layers:].any()
+        assert all(gradient.any() for gradient in gradients)
 
 
 def test_dropout_acts_in_training_only(golden_clip):
@@ -181,7 +258,7 @@ def test_upt_on_vit_b_16_learns_1_98_million_numbers(tmp_path):
 @pytest.mark.parametrize(
     "options, words",
     [
-        (dict(depth=0), "depth.* 1 to 3, not 0"),
+        (dict(depth=0), "^depth.* 1 to 3, not 0"),
         (dict(depth=4), "depth.* 1 to 3, not 4"),
         (dict(depth=-1), "depth.* 1 to 3, not -1"),
         (dict(depth="shallow"), "depth.*'shallow'"),
@@ -193,7 +270,15 @@ def test_upt_on_vit_b_16_learns_1_98_million_numbers(tmp_path):
         (dict(heads=3), "heads must divide.* 128, which 3 "),
         (dict(heads=0), "heads must be a whole number of at least 1, not 0"),
         (dict(dropout=2), "dropout.* 2"),
-        (dict(attention="foo"), '"paper" or "released", not \'foo\''),
+        (dict(attention="foo"), '"paper", "normed" or "released", not \'foo\''),
+        (dict(start=0), "start must be a positive number, not 0"),
+        (dict(start=-0.1), "start.* not -0.1"),
+        (dict(start=float("inf")), "start.* not inf"),
+        (dict(start="wide"), "start.* not 'wide'"),
+        (dict(start=True), "start.* not True"),
+        (dict(text_depth=0), "text_depth.* 1 to 3, not 0"),
+        (dict(depth=2, text_depth=3), "text_depth.* 1 to 2, not 3"),
+        (dict(text_depth="shallow"), "text_depth.*'shallow'"),
     ],
     ids=str,
 )
