@@ -4,6 +4,7 @@
     python train.py --method upt --dataset toy --shots 1 4 16 --seed 1 2 3
     python train.py --method upt --dataset eurosat --data-root DATA --model ViT-B/16
     python train.py --method coop cocoop --dataset toy --protocol base-to-new --jobs 2
+    python train.py --paper coop --data-root DATA                what CoOp's paper ran
     torchrun --nproc-per-node=2 train.py --method coop --dataset imagenet --data-root DATA
 
 If flags have several values, every combination is run. What results.jsonl holds already is skipped,

@@ -4,6 +4,8 @@ Sources: CoOp's Table 5 (appendix A) for prompts and counts; CoOp's DATASETS.md 
 split files. Where they are to be had: sources.py.
 """
 
+import os
+import re
 from typing import NamedTuple
 
 A_PHOTO = "a photo of a {}."
@@ -169,16 +171,27 @@ OTHER_NAMES = {  # CoOp's own names (its folder configs/datasets) where they dif
     "oxford_flowers": "flowers102",
     "describable_textures": "dtd",
 }
+LETTERS = {  # every name without "_" → the key of BENCHMARKS
+    name.replace("_", ""): OTHER_NAMES.get(name, name) for name in [*BENCHMARKS, *OTHER_NAMES]
+}
 OTHER_FOLDERS = {  # what a picture folder is called when it comes from elsewhere than CoOp says
     "eurosat": ("EuroSAT_RGB",),
 }
 
 
 def benchmark_name(name):
-    """A data set's name, perhaps one of CoOp's own → the key of BENCHMARKS; any other name as it
-    is.
+    """A data set's name, perhaps as CoOp or a paper spells it → the key of BENCHMARKS; any other
+    name as it is.
 
-    >>> benchmark_name("oxford_flowers"), benchmark_name("eurosat"), benchmark_name("toy-objects")
-    ('flowers102', 'eurosat', 'toy-objects')
+    A folder here whose name is spelled so, such as EuroSAT, is that folder; one that is called
+    eurosat or oxford_flowers is the benchmark all the same.
+
+    >>> benchmark_name("oxford_flowers"), benchmark_name("OxfordFlowers")
+    ('flowers102', 'flowers102')
+    >>> benchmark_name("ImageNet-A"), benchmark_name("toy-objects")
+    ('imagenet_a', 'toy-objects')
     """
-    return OTHER_NAMES.get(name, name)
+    if name in BENCHMARKS or name in OTHER_NAMES:
+        return OTHER_NAMES.get(name, name)
+    is_word = re.fullmatch(r"[\w-]+", name) and not os.path.isdir(name)
+    return LETTERS.get(re.sub("[_-]", "", name).lower(), name) if is_word else name

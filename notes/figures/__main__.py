@@ -1,8 +1,9 @@
-"""Draws one figure of the papers from the miniature world.
+"""Draws one figure of the papers, from the miniature world or from real benchmarks.
 
     python -m notes.figures NAME [INPUT ...]      writes to runs/figures; --out: another folder
 
     gain [METHOD ...]                 CoOp Fig. 4: what learning gains on each data set
+    new-classes [METHOD METHOD]       CoCoOp Fig. 3: CoCoOp against CoOp, new and base classes
     initialisation                    CoOp Table 3, CoCoOp Fig. 4(a): words against random numbers
     context-length                    CoOp Fig. 5(a), CoCoOp Fig. 4(b): 1 to 8 context vectors
     bigger-coop                       CoCoOp Table 5: CoOp with as many parameters as CoCoOp
@@ -17,6 +18,8 @@
     tree                              CoOp: the prompts of all classes as a tree, and its mask
 
 A PROMPT is a prompt.pt of train.py. notes/figures.md has all commands, and what each picture shows.
+Figures of OpenAI's models and real benchmarks: --model, --dataset, --data-root, and --results for
+the rows that train.py wrote; --paper, if it had that flag (notes/reproduce.md has the commands).
 """
 
 import argparse
@@ -34,11 +37,13 @@ from notes.figures import (
     wordings,
     words,
 )
-from prompts.experiments.flags import nearest, run_script
+from prompts.experiments.flags import expand, nearest, run_script
+from prompts.experiments.setups import SETUPS, setup_of
 
 HERE = Path(__file__).parent
 FIGURES = {
     "gain": gain.figure,
+    "new-classes": gain.new_classes,
     "initialisation": ablations.initialisation,
     "context-length": ablations.context_length,
     "bigger-coop": ablations.bigger_coop,
@@ -61,10 +66,17 @@ MOST_INPUTS = {
     "cls-attention": 1,
     "tree": 0,
 }
+OF_PROMPTS = ("nearest-words", "sphere", "attention")  # a prompt file names its CLIP and data set
+NOT_TAKEN = dict.fromkeys(OF_PROMPTS, ("model", "dataset", "paper")) | {
+    "prompts-compared": ("dataset",),  # its INPUTs are data sets, as those of the next two
+    "cls-attention": ("dataset",),
+    "confusion": ("dataset",),
+    "tree": ("model", "dataset", "data_root", "paper"),
+}
 
 
-def main():
-    """Draw one figure, print what was measured and the files that were written."""
+def parse_flags():
+    """The command line, checked. Raises ValueError for what the figure does not take."""
     parser = argparse.ArgumentParser(
         prog="python -m notes.figures",
         description=__doc__,
@@ -86,10 +98,28 @@ def main():
     parser.add_argument(
         "--classes", help="of sphere: three names with commas between (default: the first three)"
     )
+    parser.add_argument("--model", help="a name or a path (default: the paper's, or tiny)")
+    names = "toy, eleven, eurosat, ... (default: miniature sets)"
+    parser.add_argument("--dataset", nargs="+", metavar="NAME", help=names)
+    parser.add_argument("--data-root", metavar="DATA", help="folder of the real benchmarks")
+    which = "whose rows to draw: as `train.py --paper` set them"
+    parser.add_argument("--paper", choices=tuple(SETUPS), help=which)
     flags = parser.parse_args()
-    figure = FIGURES[nearest(flags.name, FIGURES, "figure")]
+    nearest(flags.name, FIGURES, "figure")
     if len(flags.inputs) > MOST_INPUTS.get(flags.name, len(flags.inputs)):
         raise ValueError(f"{flags.name} takes no {flags.inputs[-1]!r}: leave it out.")
+    for name in NOT_TAKEN.get(flags.name, ()):
+        if getattr(flags, name) is not None:
+            raise ValueError(f"{flags.name} takes no --{name.replace('_', '-')}: leave it out.")
+    flags.model = flags.model or setup_of(flags.paper).model
+    flags.dataset = flags.dataset and expand(flags.dataset)
+    return flags
+
+
+def main():
+    """Draw one figure, print what was measured and the files that were written."""
+    flags = parse_flags()
+    figure = FIGURES[flags.name]
     own = (
         HERE / "ablations.jsonl"
         if figure.__module__ == ablations.__name__

@@ -3,7 +3,6 @@
 from notes.figures.drawing import circle, document
 from prompts.experiments.plots import COLOURS, joined, line, nice_ticks, text
 
-LENGTHS = (1, 2, 4, 8)  # of a context
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = (
     330,
     230,
@@ -12,13 +11,11 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = (
     52,
     40,
 )  # of a panel and its margins, in pixels
-COLOUR_OF = {
+IN_A_ROW = 4  # names in a legend
+FIXED_COLOURS = {
     "base": COLOURS[0],
     "new": COLOURS[1],
     "H": COLOURS[2],
-    "toy-flowers": COLOURS[3],
-    "toy-satellite": COLOURS[4],
-    "toy-scenes": COLOURS[5],
     "average": "black",
 }
 
@@ -44,6 +41,14 @@ def panel(left, title, parts, ticks, x_words):
     return grid + parts
 
 
+def colours_of(names):
+    """The names of a panel → {name: colour}; data sets come after those that are fixed."""
+    sets = [name for name in names if name not in FIXED_COLOURS]
+    return FIXED_COLOURS | {
+        name: COLOURS[(3 + i) % len(COLOURS)] for i, name in enumerate(sets)
+    }
+
+
 def y_of(accuracy, ticks):
     """An accuracy → its height in a panel, in pixels from above."""
     return (
@@ -61,8 +66,9 @@ def draw_initialisation(panels):
     ticks = nice_ticks(min(values), max(values))
     for i, (title, pairs) in enumerate(panels):
         step, body = (WIDTH - LEFT - RIGHT) / len(pairs), []
+        colour_of = colours_of(pairs)
         for j, (name, (random, words)) in enumerate(pairs.items()):
-            x, colour = i * WIDTH + LEFT + (j + 0.5) * step, COLOUR_OF[name]
+            x, colour = i * WIDTH + LEFT + (j + 0.5) * step, colour_of[name]
             body.append(
                 line(
                     x,
@@ -103,39 +109,33 @@ def draw_lengths(panels):
     ]
     ticks = nice_ticks(min(values), max(values))
     for i, (title, curves) in enumerate(panels):
-        body = []
+        body, colour_of, lengths = [], colours_of(curves), list(next(iter(curves.values())))
         x = {
-            n: i * WIDTH + LEFT + 14 + j * (WIDTH - LEFT - RIGHT - 28) / (len(LENGTHS) - 1)
-            for j, n in enumerate(LENGTHS)
+            n: i * WIDTH + LEFT + 14 + j * (WIDTH - LEFT - RIGHT - 28) / (len(lengths) - 1)
+            for j, n in enumerate(lengths)
         }
-        body += [text(x[n], HEIGHT - BOTTOM + 15, n, 'text-anchor="middle"') for n in LENGTHS]
+        body += [text(x[n], HEIGHT - BOTTOM + 15, n, 'text-anchor="middle"') for n in lengths]
         for j, (name, curve) in enumerate(curves.items()):
             points = [(x[n], y_of(value, ticks)) for n, value in curve.items()]
             width = 3 if name == "average" else 1.5
-            style = f'fill="none" stroke="{COLOUR_OF[name]}" stroke-width="{width}"'
+            style = f'fill="none" stroke="{colour_of[name]}" stroke-width="{width}"'
             body.append(f'<polyline points="{joined(points)}" {style}/>')
-            body += [circle(*point, 3, f'fill="{COLOUR_OF[name]}"') for point in points]
-            at = i * WIDTH + LEFT + j * 72 - 40
-            body += [
-                line(
-                    at,
-                    HEIGHT + 4,
-                    at + 14,
-                    HEIGHT + 4,
-                    f'stroke="{COLOUR_OF[name]}" stroke-width="3"',
-                ),
-                text(at + 18, HEIGHT + 8, name.removeprefix("toy-")),
-            ]
+            body += [circle(*point, 3, f'fill="{colour_of[name]}"') for point in points]
+            at, y = i * WIDTH + LEFT + j % IN_A_ROW * 66 - 30, HEIGHT + 4 + 14 * (j // IN_A_ROW)
+            stroke = f'stroke="{colour_of[name]}" stroke-width="3"'
+            words = name.removeprefix("toy-")[:9]
+            body += [line(at, y, at + 14, y, stroke), text(at + 18, y + 4, words)]
         parts += panel(i * WIDTH, title, body, ticks, "context vectors M, random start")
-    return document(len(panels) * WIDTH, HEIGHT + 18, parts)
+    rows = max((len(curves) - 1) // IN_A_ROW for _, curves in panels)
+    return document(len(panels) * WIDTH, HEIGHT + 18 + 14 * rows, parts)
 
 
-def draw_table(body):
+def draw_table(body, heading):
     """Lines of name, parameters, three accuracies of ours and three of the paper's → SVG text."""
     places = (330, 390, 440, 490, 570, 630, 690)  # where the numbers end
     heads = ("parameters", "base", "new", "H", "base", "new", "H")
     parts = [
-        text(420, 20, "ours, mean of three sets", 'text-anchor="middle" font-weight="bold"'),
+        text(420, 20, heading, 'text-anchor="middle" font-weight="bold"'),
         text(640, 20, "paper, ImageNet", 'text-anchor="middle" font-weight="bold"'),
     ]
     parts += [text(x, 38, head, 'text-anchor="end"') for x, head in zip(places, heads)]

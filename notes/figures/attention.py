@@ -11,6 +11,7 @@ import math
 import torch
 import torch.nn.functional as F
 
+from clip_min import load_clip
 from clip_min.data import PictureSet, load_dataset
 from clip_min.model import HEAD_WIDTH
 from notes.figures.drawing import png, read_method, zero_shot
@@ -48,10 +49,11 @@ def of_every_block(method, images):
 
 def some_pictures(dataset):
     """The first test picture of each of PICTURES classes, evenly spread → list of Items."""
-    step = max(1, len(dataset.classnames) // PICTURES)
+    K = len(dataset.classnames)
+    step = max(1, K // PICTURES)
     return [
         next(item for item in dataset.test if item.label == label)
-        for label in range(0, step * PICTURES, step)
+        for label in range(0, min(K, step * PICTURES), step)
     ]
 
 
@@ -72,7 +74,7 @@ def prompts_figure(inputs, flags):
         )
     columns, names = [], set()
     for path in inputs:
-        method, dataset, prompt = read_method(path)
+        method, dataset, prompt = read_method(path, flags.data_root)
         if getattr(method, "image_tower_is_frozen", False):
             raise ValueError(
                 f"{path} holds a prompt of {prompt['method']}, which has no visual prompts: "
@@ -111,8 +113,11 @@ def cls_figure(inputs, flags):
 
     A column for each block, mean over the heads.
     """
-    dataset = load_dataset(*(inputs or ["toy-objects"]))
-    method, items = zero_shot(dataset), some_pictures(dataset)
+    dataset = load_dataset(*(inputs or ["toy-objects"]), flags.data_root)
+    clip = load_clip(flags.model)
+    if not hasattr(clip.visual, "transformer"):
+        raise ValueError("A ResNet has no [CLS]: give --model a vision transformer.")
+    method, items = zero_shot(dataset, clip), some_pictures(dataset)
     columns = []
     for n, weights in enumerate(
         of_every_block(method, images_of(items, method.clip.preprocess)), start=1

@@ -8,6 +8,9 @@ from PIL import ImageFont
 
 from clip_min import load_clip
 from clip_min.data import load_dataset
+from prompts import recipe_of
+from prompts.experiments.lines import label_of
+from prompts.experiments.setups import READ_TEMPLATE, setup_of
 from prompts.experiments.store import build_method, load_prompt, make_method
 
 # Light to dark, so that it also reads in grey: small values are pale, large ones dark.
@@ -69,16 +72,32 @@ def png(picture):
     return file.getvalue()
 
 
-def read_method(path, clip=None):
-    """A prompt file of train.py → its method, its data set, and the file's content."""
+def read_method(path, root=None):
+    """A prompt file of train.py, and the folder of the benchmarks → its method, its data set, and
+    the file's content.
+    """
     prompt = load_prompt(Path(path))
-    dataset = load_dataset(prompt["dataset"], template=prompt["text_template"])
-    return build_method(prompt, clip or load_clip(prompt["model"]), dataset).eval(), dataset, prompt
+    dataset = load_dataset(prompt["dataset"], root, prompt["text_template"])
+    clip = load_clip(prompt["model"], gelu=prompt.get("gelu", "auto"))
+    return build_method(prompt, clip, dataset).eval(), dataset, prompt
 
 
-def zero_shot(dataset, clip=None):
-    """A Dataset → zero-shot CLIP with the data set's hand-written prompt."""
-    return make_method("zero_shot", clip or load_clip("tiny"), dataset, {})
+def zero_shot(dataset, clip):
+    """A Dataset and a CLIP → zero-shot CLIP with the data set's hand-written prompt."""
+    return make_method("zero_shot", clip, dataset, {})
+
+
+def label_in(paper, method, model):
+    """How `tables.collect` calls a method as a paper used it; paper: None or a key of SETUPS.
+
+    >>> label_in("upt", "vpt", "ViT-B/16"), label_in(None, "vpt", "tiny")
+    ('vpt template=a photo of a {}.', 'vpt')
+    """
+    setup, recipe = setup_of(paper), recipe_of(method, model)
+    options = {**(recipe.options if recipe else {}), **setup.options.get(method, {})}
+    template = setup.template if method in READ_TEMPLATE else None
+    row = dict(method=method, model=model, options=options, template=template)
+    return label_of(dict(row, trained_on="", shots=16))
 
 
 def class_weights(method):

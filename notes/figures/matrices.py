@@ -4,12 +4,14 @@ Radford et al., arXiv:2103.00020, Sec. 2: cos(f, w) of a picture's feature f and
 feature w.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw
 
 from clip_min import load_clip
-from clip_min.data import Item, load_dataset, open_picture
+from clip_min.data import load_dataset, open_picture
 from clip_min.world.benchmarks import EIGHT
 from notes.figures.drawing import (
     document,
@@ -22,19 +24,24 @@ from notes.figures.drawing import (
     rect,
     zero_shot,
 )
+from prompts import METHODS
 from prompts.experiments.evaluation import image_features
 from prompts.experiments.plots import text
 
 CELL, LEFT, TOP = 52, 270, 62  # of the similarities, in pixels
 BOX, MARGIN = 22, 130  # of the confusion matrix
+DOZEN = 12
 
 
-def a_dozen():
-    """Twelve test pictures of the miniature sets → their Items, and their hand-written captions."""
+def a_dozen(names=EIGHT, root=None):
+    """Data sets → Items of twelve test pictures, and their hand-written captions."""
     items, captions = [], []
-    for i, name in enumerate((*EIGHT, *EIGHT[:4])):
-        dataset = load_dataset(name)
-        label = 0 if i < len(EIGHT) else len(dataset.classnames) // 2
+    datasets = [load_dataset(name, root) for name in names[:DOZEN]]
+    turns = math.ceil(DOZEN / len(datasets))
+    for i in range(DOZEN):
+        turn, place = divmod(i, len(datasets))
+        dataset = datasets[place]
+        label = turn * len(dataset.classnames) // turns
         items.append(next(item for item in dataset.test if item.label == label))
         captions.append(dataset.templates[0].format(dataset.classnames[label]))
     return items, captions
@@ -43,9 +50,8 @@ def a_dozen():
 @torch.no_grad()
 def similarities(clip, items, captions):
     """N pictures and M captions → their cosines [N, M]."""
-    images = image_features(
-        zero_shot(load_dataset("toy-objects"), clip), [Item(item.path, 0) for item in items]
-    )[0]
+    method = METHODS["zero_shot"](clip, ["any", "other"])  # its features are CLIP's own
+    images, _ = image_features(method, items)
     texts = clip.encode_text(clip.tokenizer(captions, clip.context_length))
     return F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T
 
@@ -82,8 +88,8 @@ def draw_similarities(items, captions, cosines):
 
 def similarities_figure(inputs, flags):
     """No input → {file name: PNG}."""
-    items, captions = a_dozen()
-    cosines = similarities(load_clip("tiny"), items, captions)
+    items, captions = a_dozen(flags.dataset or EIGHT, flags.data_root)
+    cosines = similarities(load_clip(flags.model), items, captions)
     right = (cosines.argmax(dim=1) == torch.arange(len(items))).sum().item()
     print(
         f"{right} of {len(items)} pictures are closest to their own caption, "
@@ -134,13 +140,14 @@ def confusion_figure(inputs, flags):
             "confusion takes a data set and at most one prompt file: confusion toy-satellite "
             "prompt.pt."
         )
-    dataset = load_dataset(inputs[0])
-    method, who = zero_shot(dataset), "zero-shot"
+    dataset = load_dataset(inputs[0], flags.data_root)
     if len(inputs) == 2:
-        method, _, prompt = read_method(inputs[1], method.clip)
+        method, _, prompt = read_method(inputs[1], flags.data_root)
         who = prompt["method"]
         if prompt["classnames"] != dataset.classnames:
             method.set_classes(dataset.classnames)
+    else:
+        method, who = zero_shot(dataset, load_clip(flags.model)), "zero-shot"
     z, labels = image_features(method, dataset.test)
     with torch.no_grad():
         matrix = counts(method.classify(z).argmax(dim=-1), labels, len(dataset.classnames))
@@ -152,7 +159,7 @@ def confusion_figure(inputs, flags):
         f"{dataset.classnames[i]} "
         f"for {dataset.classnames[j]}, {wrong[i, j]} times"
     )
-    title = f"{dataset.name}, {who}, tiny CLIP: {accuracy:.1f} % right"
+    title = f"{dataset.name}, {who}, {method.clip.name} CLIP: {accuracy:.1f} % right"
     return {
         f"confusion-{dataset.name}-{who}.svg": draw_confusion(
             matrix, dataset.classnames, title

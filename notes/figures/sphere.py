@@ -174,12 +174,12 @@ def behind(colour):
 
 def figure(inputs, flags):
     """Prompt files of one data set → {file name: bytes} of a still PNG and a GIF that turns."""
-    methods = [read_method(path) for path in inputs]
+    methods = [read_method(path, flags.data_root) for path in inputs]
     if len({dataset.name for _, dataset, _ in methods}) != 1:
         raise ValueError(
             "sphere needs one or more prompt files, all of one data set: give their paths."
         )
-    _, dataset, _ = methods[0]
+    first, dataset, _ = methods[0]
     names = (
         [name.strip() for name in flags.classes.split(",")]
         if flags.classes
@@ -191,7 +191,7 @@ def figure(inputs, flags):
         )
     labels = [dataset.classnames.index(name) for name in names]
     named = [
-        ("zero-shot", zero_shot(dataset)),
+        ("zero-shot", zero_shot(dataset, first.clip)),
         *((prompt["method"], method) for method, _, prompt in methods),
     ]
     measured = [(name, *measure(method, dataset, labels)) for name, method in named]

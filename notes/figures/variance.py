@@ -14,6 +14,7 @@ from notes.figures.drawing import circle, class_weights, document, zero_shot
 from notes.figures.gain import gains
 from prompts.experiments.evaluation import image_features
 from prompts.experiments.plots import COLOURS, line, nice_ticks, text
+from prompts.experiments.setups import setup_of
 from prompts.experiments.variance import inter_class_variance, intra_class_variance
 
 METHODS = ("coop", "vpt", "upt")
@@ -29,11 +30,11 @@ PADDING = 12  # between the first and last tick and the panel's sides
 NAMES = ("Var_v: pictures within a class", "Var_t: class names")  # squared lengths, no unit
 
 
-def variances(names):
-    """Miniature sets → {name: (Var_v, Var_t)} of zero-shot CLIP on the test pictures."""
-    clip, result = load_clip("tiny"), {}
+def variances(names, flags):
+    """Data sets → {name: (Var_v, Var_t)} of zero-shot CLIP on the test pictures."""
+    clip, result = load_clip(flags.model), {}
     for name in names:
-        dataset = load_dataset(name)
+        dataset = load_dataset(name, flags.data_root, setup_of(flags.paper).template)
         method = zero_shot(dataset, clip)
         z, labels = image_features(method, dataset.test)
         result[name] = (
@@ -57,21 +58,23 @@ def correlation(x, y):
 def draw(panels):
     """[(title, axis's name, {data set: (variance, gain)})] → SVG text: a row of panels an axis."""
     columns, parts = len(panels) // 2, []
+    names = list(dict.fromkeys(name for *_, points in panels for name in points))
+    colour_of = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
     gain_ticks = nice_ticks(
         min(0, *(g for *_, p in panels for _, g in p.values())),
         max(g for *_, p in panels for _, g in p.values()),
     )
     for i, (title, axis, points) in enumerate(panels):
         place = i % columns * WIDTH, i // columns * HEIGHT
-        parts += draw_panel(place, (title, axis, points), gain_ticks)
-    each = columns * WIDTH // 8
-    for i, name in enumerate(EIGHT):
-        parts.append(circle(LEFT + i * each, 2 * HEIGHT + 8, 4, f'fill="{COLOURS[i]}"'))
+        parts += draw_panel(place, (title, axis, points), gain_ticks, colour_of)
+    each = columns * WIDTH // len(names)
+    for i, name in enumerate(names):
+        parts.append(circle(LEFT + i * each, 2 * HEIGHT + 8, 4, f'fill="{colour_of[name]}"'))
         parts.append(text(LEFT + i * each + 8, 2 * HEIGHT + 12, name.removeprefix("toy-")))
     return document(columns * WIDTH, 2 * HEIGHT + 24, parts)
 
 
-def draw_panel(place, panel, gain_ticks):
+def draw_panel(place, panel, gain_ticks, colour_of):
     """place: left and top. panel: title, name of the axis, points → SVG elements."""
     (left, top), (title, axis, points) = place, panel
     values = [100 * variance for variance, _ in points.values()]
@@ -100,8 +103,7 @@ def draw_panel(place, panel, gain_ticks):
         foot = top + HEIGHT - BOTTOM + 17
         parts.append(text(x(tick), foot, f"{tick:.2f}", 'text-anchor="middle"'))
     for name, (variance, gain) in points.items():
-        colour = COLOURS[EIGHT.index(name) % len(COLOURS)]
-        parts.append(circle(x(variance), y(gain), 4, f'fill="{colour}"'))
+        parts.append(circle(x(variance), y(gain), 4, f'fill="{colour_of[name]}"'))
     return parts
 
 
@@ -116,15 +118,16 @@ def minus(number):
 
 def figure(inputs, flags):
     """No input → {file name: SVG}; prints the correlations."""
-    measured, panels = variances(EIGHT), []
+    names = flags.dataset or EIGHT
     gained = {
-        method: {name: mean for name, mean, *_ in gains(flags.rows, method)} for method in METHODS
+        method: {name: mean for name, mean, *_ in gains(flags, method)} for method in METHODS
     }
+    measured, panels = variances(names, flags), []
     for i, axis in enumerate(NAMES):
         for method in METHODS:
             points = {
                 name: (measured[name][i], gained[method][name])
-                for name in EIGHT
+                for name in names
                 if name in gained[method]
             }
             r = correlation(*zip(*points.values()))

@@ -7,24 +7,25 @@ from PIL import Image, ImageDraw
 
 from clip_min import load_clip
 from clip_min.data import load_dataset, open_picture
-from notes.figures.drawing import font, png
+from notes.figures.drawing import font, label_in, png
 from prompts import METHODS
 from prompts.experiments.evaluation import image_features
 from prompts.experiments.tables import collect
 
-WORDINGS = {  # the last one is the set's own
+TEXTURES = ("a photo of a {}.", "a photo of a {} texture.", "{} texture.")
+FLOWERS = ("a photo of a {}.", "a flower photo of a {}.", "a photo of a {}, a type of flower.")
+SATELLITE = ("a photo of {}.", "a satellite photo of {}.", "a centered satellite photo of {}.")
+TOY_WORDINGS = {  # the last one is the set's own
     "toy-objects": ("{}.", "a {}.", "a photo of {}.", "a photo of a {}."),
-    "toy-textures": ("a photo of a {}.", "a photo of a {} texture.", "{} texture."),
-    "toy-flowers": (
-        "a photo of a {}.",
-        "a flower photo of a {}.",
-        "a photo of a {}, a type of flower.",
-    ),
-    "toy-satellite": (
-        "a photo of {}.",
-        "a satellite photo of {}.",
-        "a centered satellite photo of {}.",
-    ),
+    "toy-textures": TEXTURES,
+    "toy-flowers": FLOWERS,
+    "toy-satellite": SATELLITE,
+}
+WORDINGS = TOY_WORDINGS | {
+    "caltech101": ("a {}.", "a photo of {}.", "a photo of a {}."),
+    "flowers102": FLOWERS,
+    "dtd": TEXTURES,
+    "eurosat": SATELLITE,
 }
 PHOTO, ROW, AXIS, TEXT, GAP = 112, 26, 220, 310, 14  # in pixels
 MOST_STEPS = 6  # between the ticks of an axis
@@ -50,18 +51,18 @@ def compare(clip, dataset, templates, label):
     return dataset.test[first], lines
 
 
-def coop_accuracy(rows, name):
+def coop_accuracy(flags, name):
     """CoOp at 16 shots on this set → mean over the seeds, and their number.
 
     None if results.jsonl does not have it.
     """
+    label = label_in(flags.paper, "coop", flags.model)
+    chosen = dict(datasets=[name], methods=["coop"], models=[flags.model], shots=[16])
     try:
-        lines = collect(
-            rows, "few-shot", datasets=[name], methods=["coop"], models=["tiny"], shots=[16]
-        )
+        lines = collect(flags.rows, "few-shot", **chosen)
     except ValueError:
         return None
-    runs = next((found["cells"][16] for line, found in lines.items() if line.label == "coop"), None)
+    runs = next((found["cells"][16] for line, found in lines.items() if line.label == label), None)
     return runs and (sum(runs.values()) / len(runs), len(runs))
 
 
@@ -110,7 +111,7 @@ def rows_of(lines, coop):
     rows = [(*line, FIRST if line[-1] == best else OTHER) for line in lines]
     if coop:
         seeds = f"{coop[1]} seed{'s' if coop[1] > 1 else ''}"
-        words = f"[V]1 [V]2 [V]3 [V]4 [class].   (CoOp, {seeds})"
+        words = f"[V]1 ... [V]M [class].   (CoOp, 16 shots, {seeds})"
         rows.append((words, None, coop[0], LEARNED))
     return rows
 
@@ -137,16 +138,16 @@ def place(accuracy, axis):
 
 
 def figure(inputs, flags):
-    """Miniature sets of WORDINGS (none: all) → {file name: PNG}."""
-    blocks, clip = [], load_clip("tiny")
-    for name in inputs or WORDINGS:
+    """Data sets of WORDINGS (none: the miniature ones) → {file name: PNG}."""
+    blocks, clip = [], load_clip(flags.model)
+    for name in inputs or TOY_WORDINGS:
         if name not in WORDINGS:
             raise ValueError(
                 f"prompts-compared has wordings for {', '.join(WORDINGS)}, not for {name!r}."
             )
-        dataset = load_dataset(name)
+        dataset = load_dataset(name, flags.data_root)
         item, lines = compare(clip, dataset, WORDINGS[name], len(dataset.classnames) // 2)
-        blocks.append((name, item, lines, coop_accuracy(flags.rows, name)))
+        blocks.append((name, item, lines, coop_accuracy(flags, name)))
         for words, probability, accuracy in lines:
             print(f"{name:14} {accuracy:5.1f} %   {words}  ({probability:.0f} % for the picture)")
     return {"prompts-compared.png": png(draw(blocks))}

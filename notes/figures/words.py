@@ -55,9 +55,9 @@ def between_words(embedding, tokenizer):
     return torch.pdist(whole).median().item(), whole.norm(dim=1).median().item()
 
 
-def contexts(path):
+def contexts(path, root=None):
     """A prompt file of CoOp or CoCoOp → [(title, how it started, vectors [M, D])], and its CLIP."""
-    method, dataset, prompt = read_method(path)
+    method, dataset, prompt = read_method(path, root)
     if not hasattr(method, "ctx"):
         raise ValueError(
             f"{path} holds a prompt of {prompt['method']}, which has no context of words: "
@@ -118,7 +118,7 @@ def figure(inputs, flags):
         )
     columns = []
     for path in inputs:
-        found, clip = contexts(path)
+        found, clip = contexts(path, flags.data_root)
         embedding = clip.token_embedding.weight
         for title, start, ctx in found:
             rows = nearest(ctx, embedding, clip.tokenizer)

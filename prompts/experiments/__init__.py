@@ -1,6 +1,7 @@
 """What surrounds a prompt method: everything between the command line and the tables.
 
 flags.py        the command lines of train.py and eval.py, and how errors end
+setups.py       what each paper used: train.py --paper
 plan.py         which runs a command asks for, and what each is evaluated on
 runs.py         one run: method, data, recipe, folder, rows
 sharing.py      several processes at one sweep

@@ -10,24 +10,19 @@ import signal
 import sys
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
 from clip_min.allocator import keep_freed_memory
-from clip_min.data import ELEVEN
+from clip_min.data import ELEVEN, benchmark_name
 from clip_min.files import printable
 from clip_min.world.benchmarks import EIGHT
 from prompts import METHODS
 from prompts.experiments.distributed import PROCESSES, RANK, end_at_once, join
 from prompts.experiments.features import PRECISIONS, Compute
+from prompts.experiments.setups import PROTOCOLS, SETUPS, fill, words_of
 
-PROTOCOLS = (
-    "few-shot",
-    "base-to-new",
-    "class-incremental",
-    "cross-dataset",
-    "domain-generalization",
-)
 LEAST = dict(shots=1, epochs=1, batch_size=1, jobs=1, views=0, seed=0, workers=0)
 GROUPS = {"toy": EIGHT, "eleven": ELEVEN}  # names that stand for several data sets
 DEVICE_ADVICE = "this PyTorch cannot use it: give --device cpu."
@@ -45,27 +40,31 @@ def parse_train_flags(description):
     parser = make_parser(description)
     what = parser.add_argument_group("what to run; several values to a flag run their product")
     what.add_argument(
+        "--paper",
+        choices=tuple(SETUPS),
+        help="CLIP, methods, data sets, prompts, shots and seeds of its experiments, "
+        "where no other flag says otherwise",
+    )
+    what.add_argument(
         "--method",
         nargs="+",
-        default=["upt"],
         metavar="NAME",
-        help=f"{', '.join(METHODS)} (default: upt)",
+        help=f"{', '.join(METHODS)} (default: upt); with options of its own: "
+        'coop:n_ctx=4 "coop:ctx_init=a photo of a,class_specific=True"',
     )
     what.add_argument(
         "--model",
         nargs="+",
-        default=["tiny"],
         metavar="NAME",
         help="tiny, ViT-B/16, RN50, ... or a path to weights (default: tiny)",
     )
     what.add_argument(
-        "--protocol", default="few-shot", choices=PROTOCOLS, help="see above (default: few-shot)"
+        "--protocol", choices=PROTOCOLS, help="see above (default: few-shot)"
     )
     what.add_argument(
         "--shots",
         nargs="+",
         type=int,
-        default=[16],
         metavar="N",
         help="training pictures per class (default: 16, as the papers' main tables)",
     )
@@ -73,7 +72,6 @@ def parse_train_flags(description):
         "--seed",
         nargs="+",
         type=int,
-        default=[1],
         metavar="N",
         help="of sampling, initialisation, crops and order (default: 1; papers: 1 2 3)",
     )
@@ -118,9 +116,13 @@ def parse_train_flags(description):
     )
     add_common_flags(parser, TRAIN_DATASETS)
     flags = parser.parse_args()
+    filled = fill(flags)
     check_numbers(flags)
-    flags.method = [nearest(name, METHODS, "method") for name in flags.method]
+    flags.variants = [variant(words) for words in flags.method]
+    flags.method = [name for name, _ in flags.variants]
     flags.options = hyperparameters(flags.hp)
+    if flags.paper and RANK == 0:
+        print(words_of(flags, filled))
     if flags.jobs > 1 and PROCESSES > 1:
         raise ValueError(
             "--jobs shares runs out, torchrun the batches of one run: use one of them."
@@ -131,9 +133,6 @@ def parse_train_flags(description):
             f"--protocol {flags.protocol} trains on {learned_on} classes: leave --classes out."
         )
     flags.classes = flags.classes or learned_on
-    if not flags.dataset:
-        is_transfer = flags.protocol in ("cross-dataset", "domain-generalization")
-        flags.dataset = ["toy-objects" if is_transfer else "toy-satellite"]
     flags.dataset = expand(flags.dataset)
     return flags
 
@@ -337,6 +336,24 @@ def compute_of(flags):
     return Compute(join(choose_device(flags.device)), flags.precision, flags.workers, folder)
 
 
+class Variant(NamedTuple):
+    """A method to run, and its own options, which come before those of --hp."""
+
+    name: str
+    options: dict
+
+
+def variant(words):
+    """A word of --method → Variant. Raises ValueError for an unknown method or a missing "=".
+
+    >>> variant("coop:n_ctx=4,class_specific=True")
+    Variant(name='coop', options={'n_ctx': 4, 'class_specific': True})
+    """
+    name, colon, options = words.partition(":")
+    name = nearest(name, METHODS, "method")
+    return Variant(name, hyperparameters(options.split(",")) if colon else {})
+
+
 def hyperparameters(pairs):
     """["n_ctx=8", "depth=deep"] → {"n_ctx": 8, "depth": "deep"}. Raises ValueError without a
     "="."""
@@ -344,7 +361,7 @@ def hyperparameters(pairs):
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
-            raise ValueError(f"--hp takes name=value, not {pair!r}.")
+            raise ValueError(f"An option is written name=value, not {pair!r}.")
         options[name] = number_or_word(value)
     return options
 
@@ -379,7 +396,7 @@ def expand(names):
     """
     expanded = []
     for name in names:
-        expanded += GROUPS.get(name, [name])
+        expanded += GROUPS.get(name, [benchmark_name(name)])
     return list(dict.fromkeys(expanded))
 
 

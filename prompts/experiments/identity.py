@@ -82,19 +82,19 @@ def why_new(old, new):
     return ", ".join(reasons)
 
 
-def zero_shot_setting(clip, options, flags):
-    """What identifies an evaluation of a method that learns nothing."""
+def zero_shot_setting(clip, options, flags, template):
+    """What identifies an evaluation of a method that learns nothing; template: see `if_given`."""
     setting = dict(method="zero_shot", options=options, model=clip.name, sha256=clip.sha256)
     setting.update(dataset=None, classes=None, shots=0, seed=0, precision=flags.precision)
-    setting.update(code=code_of("zero_shot"), **if_given(flags))
+    setting.update(code=code_of("zero_shot"), **if_given(flags, template))
     return setting
 
 
-def if_given(flags):
-    """Flags that are part of a run's identity only where they are given."""
+def if_given(flags, template):
+    """What is part of a run's identity only where it is given: the hand-written prompt, --gelu."""
     given = {}
-    if flags.template is not None:
-        given["template"] = flags.template
+    if template is not None:
+        given["template"] = template
     if flags.gelu != "auto":
         given["gelu"] = flags.gelu
     return given
@@ -106,7 +106,7 @@ def setting_of(prompt, clip, flags):
     prompt: a prompt file's dict; None: zero-shot CLIP.
     """
     if not prompt:
-        return zero_shot_setting(clip, flags.options, flags)
+        return zero_shot_setting(clip, flags.options, flags, flags.template)
     setting = {key: value for key, value in prompt.items() if key not in NOT_IN_ROWS}
     code = code_of(prompt["method"])
     setting.update(precision=prompt.get("precision", "fp32"), code=prompt.get("code", code))
@@ -114,7 +114,7 @@ def setting_of(prompt, clip, flags):
         setting["evaluated_in"] = flags.precision
     if setting["code"] != code:
         setting["evaluated_with"] = code  # the prompt was learned with other code
-    setting.update(if_given(flags))
+    setting.update(if_given(flags, flags.template))
     return setting
 
 

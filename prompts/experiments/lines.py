@@ -15,6 +15,7 @@ from clip_min.world.benchmarks import EIGHT
 from prompts import METHODS, recipe_of
 from prompts.experiments import papers
 from prompts.experiments.rows import newest, usable
+from prompts.experiments.setups import TRANSFER
 
 PROTOCOLS = {  # name of a table: classes learned on, classes evaluated on
     "few-shot": ("all", ["all"]),
@@ -24,8 +25,6 @@ PROTOCOLS = {  # name of a table: classes learned on, classes evaluated on
     "domain-generalization": ("all", ["all"]),
 }
 NAMES = tuple(PROTOCOLS)
-# In these, a method learns on one source and is evaluated on it and on others, its targets.
-TRANSFER = ("cross-dataset", "domain-generalization")
 ORDER = (*ELEVEN, *SHIFTED["imagenet"], *EIGHT, *SHIFTED["toy-objects"])
 
 

@@ -5,13 +5,34 @@ import warnings
 from dataclasses import dataclass, replace
 
 from clip_min import load_clip
-from clip_min.data import ELEVEN, SHIFTED, few_shot, load_dataset, split_classes
+from clip_min.data import ELEVEN, SHIFTED, Dataset, few_shot, load_dataset, split_classes
 from clip_min.weights.checkpoint import OFFICIAL
 from clip_min.world.benchmarks import EIGHT
-from prompts import method_class, recipe_of
+from prompts import METHODS, method_class, recipe_of
 from prompts.experiments.distributed import PROCESSES
 from prompts.experiments.identity import code_of, if_given, zero_shot_setting
 from prompts.experiments.runs import Run, folder_name
+from prompts.experiments.setups import READ_TEMPLATE, setup_of
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set to learn on, what is evaluated on afterwards, and what identifies its pictures."""
+
+    dataset: Dataset
+    targets: list
+    trained_pictures: str  # a digest
+    template: str | None  # the hand-written prompt, if a flag gives it
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What one run of a sweep is asked for."""
+
+    name: str  # of the method
+    options: dict  # of its own: "coop:n_ctx=4"
+    shots: int
+    seed: int
 
 
 def plan(flags, compute):
@@ -20,59 +41,79 @@ def plan(flags, compute):
 
     Raises ValueError, before anything is computed, for a method that cannot do what is asked of it.
     """
-    learners = list(dict.fromkeys(name for name in flags.method if name != "zero_shot"))
+    learners = unique(each for each in flags.variants if each.name != "zero_shot")
     shots_given, seeds_given = dict.fromkeys(flags.shots), dict.fromkeys(flags.seed)
-    datasets = [load_dataset(name, flags.data_root, flags.template) for name in flags.dataset]
+    sources = [sources_of(name, flags) for name in flags.dataset]
     runs = []
     for model in dict.fromkeys(flags.model):
         clip = load_clip(model, compute.device, flags.gelu)
-        for dataset in datasets:
-            targets, digest = find_targets(dataset, flags), digest_of_training(dataset)
-            options = {} if learners else flags.options
-            runs.append(zero_shot_run(clip, dataset, options, targets, flags))
-            for shots, name, seed in itertools.product(shots_given, learners, seeds_given):
-                choice = Choice(name, shots, seed, digest)
-                runs.append(learning_run(clip, dataset, choice, targets, flags))
+        for source_of in sources:
+            for options in zero_shot_options(flags):
+                runs.append(zero_shot_run(clip, source_of["zero_shot"], options, flags))
+            for shots, (name, own), seed in itertools.product(shots_given, learners, seeds_given):
+                choice = Choice(name, own, shots, seed)
+                runs.append(learning_run(clip, source_of[name], choice, flags))
     check(runs)
     return runs
 
 
-def zero_shot_run(clip, dataset, options, targets, flags):
+def unique(things):
+    """Things, which need not be hashable → a list of them, each once."""
+    found = []
+    for each in things:
+        if each not in found:
+            found.append(each)
+    return found
+
+
+def zero_shot_options(flags):
+    """The options of each zero-shot run: beside what is learned, one has the plain prompt."""
+    own = [options for name, options in flags.variants if name == "zero_shot"]
+    if len(own) == len(flags.variants):  # nothing is learned, so --hp is meant for zero-shot CLIP
+        return unique({**flags.options, **options} for options in own)
+    return unique([{}, *own])
+
+
+def sources_of(name, flags):
+    """A data set's name → {method: Source}. They differ in the prompt that a paper gave some."""
+    dataset = load_dataset(name, flags.data_root, flags.template)
+    targets = find_targets(dataset, flags)
+    usual = Source(dataset, targets, digest_of_training(dataset), flags.template)
+    found = dict.fromkeys(METHODS, usual)
+    template = setup_of(flags.paper).template
+    if template and flags.template is None:
+        worded = replace(dataset, templates=[template])
+        targets = [(replace(each, templates=[template]), classes) for each, classes in targets]
+        source = Source(worded, targets, digest_of_training(worded), template)
+        found.update(dict.fromkeys(READ_TEMPLATE, source))
+    return found
+
+
+def zero_shot_run(clip, source, options, flags):
     """A Run that learns nothing."""
-    setting = zero_shot_setting(clip, options, flags)
-    folder = flags.out / folder_name(dataset.name) / "zero_shot"
+    setting = zero_shot_setting(clip, options, flags, source.template)
+    folder = flags.out / folder_name(source.dataset.name) / "zero_shot"
     return Run(
         name="zero_shot",
         options=options,
         clip=clip,
-        dataset=dataset,
+        dataset=source.dataset,
         classes="all",
         shots=0,
         seed=0,
         recipe=None,
         setting=setting,
-        targets=targets,
+        targets=source.targets,
         split=flags.split,
         folder=folder,
     )
 
 
-@dataclass
-class Choice:
-    """What one run of a sweep is asked for."""
-
-    name: str  # of the method
-    shots: int
-    seed: int
-    trained_pictures: str  # their digest
-
-
-def learning_run(clip, dataset, choice, targets, flags):
+def learning_run(clip, source, choice, flags):
     """A Run with the recipe of the method's file, or what the flags say instead."""
-    name, shots, seed = choice.name, choice.shots, choice.seed
-    recipe, options, given = recipe_of_run(name, clip, dataset, shots, flags)
-    if recipe is None and not dataset.val:
-        dataset = with_validation(dataset, shots, seed)
+    name, shots, seed, dataset = choice.name, choice.shots, choice.seed, source.dataset
+    recipe, options, changes = recipe_of_run(choice, clip, dataset, flags)
+    given = if_given(flags, source.template)
     setting = dict(method=name, options=options, model=clip.name, sha256=clip.sha256)
     setting.update(dataset=dataset.name, classes=flags.classes, shots=shots, seed=seed)
     setting.update(precision=flags.precision)
@@ -82,11 +123,11 @@ def learning_run(clip, dataset, choice, targets, flags):
         setting.update(max_norm=recipe.max_norm)
         if method_class(name).image_tower_is_frozen:
             setting["views"] = recipe.views
-    setting.update(code=code_of(name), trained_pictures=choice.trained_pictures)
-    setting.update(if_given(flags))
+    setting.update(code=code_of(name), trained_pictures=source.trained_pictures)
+    setting.update(given)
     if dataset.own_split:
         setting["own_split"] = True
-    changes = {**flags.options, **given, **if_given(flags)}
+    changes.update(given)
     if flags.precision != "fp32":
         changes["precision"] = flags.precision
     parts = [f"shots{shots}", f"seed{seed}"]
@@ -96,6 +137,8 @@ def learning_run(clip, dataset, choice, targets, flags):
     where = [folder_name(part) for part in (dataset.name, clip.name, name, "-".join(parts))]
     if clip.name in OFFICIAL:
         where[1] = clip.name.replace("/", "-")
+    if recipe is None and not dataset.val:
+        dataset = with_validation(dataset, shots, seed)
     return Run(
         name=name,
         options=options,
@@ -106,28 +149,36 @@ def learning_run(clip, dataset, choice, targets, flags):
         seed=seed,
         recipe=recipe,
         setting=setting,
-        targets=targets,
+        targets=source.targets,
         split=flags.split,
         folder=flags.out.joinpath(*where),
     )
 
 
-def recipe_of_run(name, clip, dataset, shots, flags):
-    """→ the Recipe of one run (None: no gradient descent), the method's options, and what the
-    flags changed."""
+def recipe_of_run(choice, clip, dataset, flags):
+    """→ the Recipe of one run (None: no gradient descent), the method's options, and what was
+    changed in either, as a dict.
+
+    Own options come before those of --hp, these before the paper's, these before the recipe's.
+    """
+    name, asked = choice.name, {**flags.options, **choice.options}
     recipe = recipe_of(name, clip.name)
     if recipe is None:
-        return None, flags.options, {}
-    options = {**recipe.options, **flags.options}
-    if flags.options.get("n_ctx") is not None and "ctx_init" not in flags.options:
-        options.pop("ctx_init", None)  # the recipe's words have a number of their own
+        return None, asked, dict(asked)
+    options = {**recipe.options, **setup_of(flags.paper).options.get(name, {})}
+    if asked.get("n_ctx") is not None and "ctx_init" not in asked:
+        options.pop("ctx_init", None)  # these words have a number of their own
+    papers_own = {
+        key: value for key, value in options.items() if value != recipe.options.get(key)
+    }
     given = {}
     for field in ("lr", "epochs", "batch_size", "views"):
         value = getattr(flags, field)
         if value is not None and (field != "views" or method_class(name).image_tower_is_frozen):
             given[field] = value
-    changes = {"epochs": recipe.epochs_for(dataset.name, shots), **given}
-    return recipe.with_changes(precision=flags.precision, **changes), options, given
+    recipe_changes = {"epochs": recipe.epochs_for(dataset.name, choice.shots), **given}
+    recipe = recipe.with_changes(precision=flags.precision, **recipe_changes)
+    return recipe, {**options, **asked}, {**papers_own, **asked, **given}
 
 
 def with_validation(dataset, shots, seed):
@@ -193,9 +244,10 @@ def check(runs):
                 f"A batch of {batch} cannot be shared out evenly over {PROCESSES} "
                 "processes: give another --batch-size."
             )
-        if (run.name, id(run.clip), id(run.dataset)) in seen:
+        kind = (run.name, str(run.options), id(run.clip), id(run.dataset))
+        if kind in seen:
             continue
-        seen.add((run.name, id(run.clip), id(run.dataset)))
+        seen.add(kind)
         own_names = split_classes(run.dataset, run.classes).classnames
         others = []
         for target, classes in run.targets:

@@ -34,6 +34,7 @@ from notes.figures import (
 )
 from prompts.experiments.evaluation import image_features
 from tests.helpers import ROOT, make, pictures
+from tests.reliability.helpers import train
 
 HERE = ROOT / "notes" / "figures"
 NUMBERS = torch.Generator().manual_seed(0)
@@ -86,8 +87,14 @@ def ablation_rows():
 
 @dataclasses.dataclass
 class Flags:
+    """What the command hands to a figure."""
+
     rows: list
     classes: str = None
+    model: str = "tiny"
+    dataset: list = None
+    data_root: str = None
+    paper: str = None
 
 
 # What is measured
@@ -195,33 +202,31 @@ def test_turning_keeps_lengths_and_heights_and_a_full_turn_is_none():
 
 def test_gains_are_taken_over_zero_shot_and_sorted_with_the_largest_first():
     """CoOp Fig. 4."""
-    found = gain.gains(few_shot_rows(), "coop")
+    found = gain.gains(Flags(few_shot_rows()), "coop")
     assert [name for name, *_ in found] == list(reversed(variance.EIGHT))
     assert found[0][1:] == (6.5, 0.5, 2) and found[-1][1] == -0.5
 
 
 def test_a_gain_without_results_is_refused_with_the_command_that_makes_them():
     with pytest.raises(ValueError, match="python train.py --method cocoop"):
-        gain.gains(few_shot_rows(), "cocoop")
+        gain.gains(Flags(few_shot_rows()), "cocoop")
 
 
 def test_ablations_read_the_rows_that_their_labels_name():
     """CoOp Table 3, CoCoOp Table 5: means over the sets, H of the means."""
-    words_start = ablations.accuracies(ablation_rows(), "few-shot", "coop", ablations.WORDS["coop"])
-    random_start = ablations.accuracies(
-        ablation_rows(), "few-shot", "coop", ablations.random_start(8)
-    )
+    flags = Flags(ablation_rows())
+    words_start = ablations.accuracies(flags, "few-shot", "coop", ablations.WORDS["coop"])
+    random_start = ablations.accuracies(flags, "few-shot", "coop", ablations.random_start(8))
     assert words_start["average"][16] == 61 and random_start["average"][16] == 59
-    halves = ablations.accuracies(ablation_rows(), "base-to-new", "coop", ablations.WORDS["coop"])[
-        "average"
-    ]
+    halves = ablations.accuracies(flags, "base-to-new", "coop", ablations.WORDS["coop"])["average"]
     assert (
         halves["base"] == 71
         and halves["new"] == 51
         and halves["H"] == pytest.approx(2 * 71 * 51 / 122)
     )
     with pytest.raises(ValueError, match="few-shot results of coop with .* are not complete"):
-        ablations.accuracies(ablation_rows()[:4], "few-shot", "coop", ablations.WORDS["coop"])
+        few = Flags(ablation_rows()[:4])
+        ablations.accuracies(few, "few-shot", "coop", ablations.WORDS["coop"])
 
 
 def test_a_bigger_coop_has_as_many_parameters_as_cocoop(clip_tiny):
@@ -271,7 +276,7 @@ def svgs(clip):
     flags = Flags(ablation_rows())
     return {
         "gain": gain.draw(
-            {method: gain.gains(few_shot_rows(), method) for method in ("coop", "upt")}
+            {method: gain.gains(Flags(few_shot_rows()), method) for method in ("coop", "upt")}
         ),
         "variance": variance.draw(
             [(f"{method}: r", axis, points) for axis in "vt" for method in variance.METHODS]
@@ -394,11 +399,135 @@ def test_the_command_draws_into_the_folder_that_it_is_given(monkeypatch, tmp_pat
         (["confusion", "toy-object"], "Did you mean toy-objects"),
         (["prompts-compared", "toy-glyphs"], "has wordings for"),
         (["cls-attention", "toy-object"], "Did you mean toy-objects"),
+        (["new-classes", "coop"], "takes two methods"),
+        (["tree", "--model", "RN50"], "tree takes no --model"),
+        (["sphere", "prompt.pt", "--dataset", "dtd"], "sphere takes no --dataset"),
+        (["cls-attention", "--model", "ViT-B/61"], "Did you mean"),
+        (["confusion", "eurosat"], "give --data-root"),
+        (["gain", "--paper", "upt"], "no few-shot results: run .* --model ViT-B/16"),
     ],
 )
 def test_bad_input_is_refused_in_one_sentence(monkeypatch, tmp_path, arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         call(monkeypatch, *arguments, "--out", tmp_path)
+
+
+REAL = ("caltech101", "dtd", "eurosat", "ucf101")
+
+
+def real_rows():
+    """Rows as `train.py --paper upt` and `cocoop` write them, with ViT-B/16."""
+    words, rows = dict(ctx_init="a photo of a"), []
+
+    def add(method, name, accuracy, options, **keys):
+        made = row(method, name, accuracy, **keys) | dict(model="ViT-B/16", options=options)
+        rows.append(made)
+
+    for i, name in enumerate(REAL):
+        add("zero_shot", name, 50.0, {}, seed=0, shots=0)
+        rows.append(rows[-1] | dict(template="a photo of a {}.", accuracy=40.0))
+        for method, options in (("coop", words), ("coop", {}), ("upt", {}), ("cocoop", {})):
+            add(method, name, 70.0 + i + 2 * (not options), options)
+        add("vpt", name, 60.0 + i, {})
+        rows.append(rows[-1] | dict(template="a photo of a {}.", accuracy=55.0 + i))
+        for n in ablations.PAPERS_LENGTHS:
+            add("coop", name, 60.0 + n, dict(n_ctx=n))
+        for classes, accuracy in (("base", 70.0), ("new", 50.0)):
+            half = dict(classes=classes, trained_classes="base")
+            add("coop", name, accuracy, words, **half)
+            add("coop", name, accuracy - 4, dict(n_ctx=60), **half)
+            add("cocoop", name, accuracy + i - 1, {}, **half)
+            for n in ablations.PAPERS_LENGTHS:
+                add("cocoop", name, accuracy - n, dict(ctx_init=None, n_ctx=n), **half)
+    return rows
+
+
+def real(**more):
+    return Flags(real_rows(), model="ViT-B/16", dataset=list(REAL), **more)
+
+
+def test_gains_are_those_of_the_methods_as_the_paper_used_them():
+    """UPT, Appendix B: CoOp from words, and one prompt for zero-shot CLIP and VPT."""
+    upts, usual = real(paper="upt"), real()
+    assert gain.gains(upts, "coop")[0] == ("ucf101", 33.0, 0.0, 1)  # 73 - 40
+    assert gain.gains(upts, "vpt")[0] == ("ucf101", 18.0, 0.0, 1)  # 58 - 40
+    assert gain.gains(usual, "coop")[0] == ("ucf101", 25.0, 0.0, 1)  # 75 - 50
+    assert gain.gains(usual, "vpt")[0] == ("ucf101", 13.0, 0.0, 1)  # 63 - 50
+    one = Flags(real_rows(), model="ViT-B/16", dataset=["dtd"])
+    assert [name for name, *_ in gain.gains(one, "upt")] == ["dtd"]
+
+
+def test_cocoop_is_compared_with_coop_on_new_and_on_base_classes(capsys):
+    """CoCoOp Fig. 3."""
+    (svg,) = gain.new_classes([], real(paper="cocoop")).values()
+    ElementTree.fromstring(svg)
+    new, base = capsys.readouterr().out.splitlines()
+    assert new == "new classes ucf101 +2.0, eurosat +1.0, dtd +0.0, caltech101 -1.0"
+    assert base.startswith("base classes ucf101 +2.0") and "points of cocoop above coop" in str(svg)
+
+
+def test_ablations_of_a_real_model_have_the_papers_lengths_and_sets(capsys):
+    """CoOp Fig. 5(a), CoCoOp Fig. 4 and Table 5."""
+    flags = real(paper="cocoop")
+    title, curves = ablations.coop_lengths(flags)
+    assert curves["average"] == {4: 64.0, 8: 68.0, 16: 76.0}
+    title, curves = ablations.cocoop_lengths(flags)
+    assert curves["base"] == {4: 66.0, 8: 62.0, 16: 54.0}
+    _, pairs = ablations.coop_initialisation(flags)
+    assert pairs["average"] == (64.0, 71.5) and pairs["dtd"] == (64.0, 71.0)
+    one = Flags(real_rows(), model="ViT-B/16", dataset=["dtd"])
+    for figure in (ablations.initialisation, ablations.context_length, ablations.bigger_coop):
+        for content in [*figure([], flags).values(), *figure([], one).values()]:
+            ElementTree.fromstring(content)
+    assert "CoOp, 60 vectors (paper: 60), random  512  66.0  46.0" in capsys.readouterr().out
+
+
+def test_a_panel_without_its_rows_is_left_out_with_a_line(capsys):
+    rows = [row for row in real_rows() if row["method"] != "cocoop"]
+    (svg,) = ablations.initialisation([], dataclasses.replace(real(), rows=rows)).values()
+    assert b"CoCoOp" not in svg and "A panel is left out." in capsys.readouterr().out
+
+
+@pytest.fixture
+def made_eurosat(tmp_path):
+    """A root folder with a EuroSAT of four classes, each of one colour."""
+    colours, rows = ["red", "green", "blue", "black"], {"train": [], "val": [], "test": []}
+    for label, colour in enumerate(colours):
+        for number, part in enumerate(rows):
+            path = tmp_path / "eurosat/2750" / colour / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (40, 40), colour).save(path)
+            rows[part].append([f"{colour}/{number}.png", label, colour])
+    (tmp_path / "eurosat/split_zhou_EuroSAT.json").write_text(json.dumps(rows))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "arguments, file",
+    [
+        (["confusion", "eurosat"], "confusion-eurosat-zero-shot.svg"),
+        (["cls-attention", "EuroSAT"], "cls-attention-eurosat.png"),
+        (["prompts-compared", "eurosat"], "prompts-compared.png"),
+        (["similarities", "--dataset", "eurosat", "toy-objects"], "similarities.png"),
+    ],
+)
+def test_figures_of_a_real_benchmark(monkeypatch, tmp_path, made_eurosat, arguments, file):
+    call(monkeypatch, *arguments, "--data-root", made_eurosat, "--out", tmp_path / "new")
+    assert (tmp_path / "new" / file).stat().st_size > 500
+
+
+def test_figures_of_prompts_that_were_learned_on_a_real_benchmark(
+    monkeypatch, tmp_path, made_eurosat
+):
+    command_line = ["--method", "vpt", "coop", "--shots", 1, "--epochs", 1, "--dataset", "eurosat"]
+    assert train(tmp_path / "runs", *command_line, "--data-root", made_eurosat) == 0
+    found = {path.parts[-3]: path for path in (tmp_path / "runs").rglob("prompt.pt")}
+    where = ["--data-root", made_eurosat, "--out", tmp_path / "new"]
+    call(monkeypatch, "sphere", found["coop"], found["vpt"], *where)
+    call(monkeypatch, "attention", found["vpt"], *where)
+    call(monkeypatch, "nearest-words", found["coop"], *where)
+    call(monkeypatch, "confusion", "eurosat", found["vpt"], *where)
+    assert len(list((tmp_path / "new").iterdir())) == 5
 
 
 def test_every_picture_is_small_and_described_and_every_figure_has_its_command():

@@ -14,6 +14,7 @@ from PIL import Image
 from clip_min.data import BENCHMARKS, few_shot, folders, load_dataset, splits
 from clip_min.data.layouts import read_benchmark
 from clip_min.preprocess import read_picture
+from prompts.experiments.flags import expand
 from tests.reliability.data_helpers import refusal, short, touch, write
 
 SHARED = Path(__file__).parents[3] / "shared"
@@ -430,17 +431,35 @@ def test_coops_own_names_mean_the_same_benchmarks(tmp_path):
     [
         ("EuroSAT", "eurosat"),
         ("OxfordFlowers", "flowers102"),
+        ("Flowers102", "flowers102"),
         ("DescribableTextures", "dtd"),
         ("oxford-pets", "oxford_pets"),
+        ("StanfordCars", "stanford_cars"),
         ("caltech-101", "caltech101"),
         ("ImageNetV2", "imagenetv2"),
+        ("ImageNet-Sketch", "imagenet_sketch"),
         ("FGVCAircraft", "fgvc_aircraft"),
-        ("oxford_flower", "flowers102"),
-        ("toy_objects", "toy-objects"),
         ("imagenet-a", "imagenet_a"),
         ("Food-101", "food101"),
         ("SUN397", "sun397"),
     ],
+)
+def test_the_spelling_of_the_papers_and_of_coops_code_is_understood(tmp_path, name, meant):
+    assert f"for {meant}, give --data-root" in refusal(name, tmp_path)
+    assert expand([name, "toy-objects"]) == [meant, "toy-objects"]
+
+
+def test_a_folder_that_is_spelled_like_a_benchmark_is_that_folder(tmp_path, monkeypatch):
+    touch(tmp_path / "EuroSAT", *(f"{name}/{i}.jpg" for name in "ab" for i in (1, 2, 3)))
+    monkeypatch.chdir(tmp_path)
+    assert load_dataset("EuroSAT").folder == str(tmp_path / "EuroSAT")
+    (tmp_path / "EuroSAT").rename(tmp_path / "eurosat")
+    assert "for eurosat, give --data-root" in refusal("eurosat", tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    "name, meant",
+    [("oxford_flower", "flowers102"), ("toy_objects", "toy-objects"), ("Euro-SATs", "eurosat")],
 )
 def test_a_name_that_is_written_otherwise_is_hinted_at(name, meant):
     assert f"Did you mean {meant}?" in refusal(name)

@@ -25,7 +25,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "notes").rglob("*.md"))]
 EQUATIONS = [
     (paper, n) for paper, most in dict(CoOp=4, CoCoOp=3, UPT=8).items() for n in range(1, most + 1)
 ]
-DATASETS = {"toy", *BENCHMARKS, *benchmarks.NAMES}
+DATASETS = {"toy", "eleven", *BENCHMARKS, *benchmarks.NAMES}
 FOREIGN = ("pytest", "venv", "pip")  # modules of `python -m` that are not ours
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
