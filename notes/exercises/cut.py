@@ -24,6 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 READY = Path(__file__).parent / "starters"  # in a student's copy: see student_copy.py
+PACKED = '"""Packed, for exercises ask for lines of this file.'  # how student_copy.py begins a file
 FIRST_LINE = "# Exercise {}: {}\n"
 FILL, HUNT = "write your lines where NotImplementedError is raised.", "a mistake is planted here."
 
@@ -36,9 +37,7 @@ def starter(number, exercise, others=()):
     ready = READY / f"{number:02}.py"
     if ready.exists():
         return ready.read_text(encoding="utf-8")
-    source = read(exercise.file)
-    for other in hidden_functions(exercise, others):
-        source = replace(source, other, call_of_the_project(exercise.file, source, other))
+    source = hidden(read(exercise.file), exercise, others)
     if exercise.planted:
         source = replace(source, *exercise.planted)
     for place in exercise.blanks:
@@ -47,6 +46,13 @@ def starter(number, exercise, others=()):
             source, place, f'raise NotImplementedError("Exercise {number}: write {what}.")'
         )
     return FIRST_LINE.format(number, FILL if exercise.blanks else HUNT) + source
+
+
+def hidden(source, exercise, others):
+    """Source text → the same without what other exercises ask for; see `hidden_functions`."""
+    for name in hidden_functions(exercise, others):
+        source = replace(source, name, call_of_the_project(exercise.file, source, name))
+    return source
 
 
 def hidden_functions(exercise, others):
@@ -71,23 +77,56 @@ def call_of_the_project(file, source, symbol):
     arguments = find_function(ast.parse(source), symbol).args
     names = [each.arg for each in (*arguments.args, *arguments.kwonlyargs)]
     package, _, module = file.removesuffix(".py").replace("/", ".").rpartition(".")
-    imported = f"from {package} import {module} as given" if package else f"import {module} as given"
+    imported = (
+        f"from {package} import {module} as given" if package else f"import {module} as given"
+    )
     call = f"return given.{symbol}({', '.join(names)})"
     return f"{imported}  # another exercise asks for these lines\n\n{call}"
 
 
-def why_not(number, text):
-    """Why a file cannot be the answer to this exercise, a sentence; "" if it can.
+def why_not(number, exercise, path, others=()):
+    """A number, its Exercise, a student's file → why it cannot be the answer; "" if it can.
 
-    >>> why_not(7, "# Exercise 3: write your lines.\\nx = 1\\n")
-    'this file is that of exercise 3'
+    The first line and the blanks say whose starter it is. A file that imports the file which it was
+    cut from asks the project for the answer. What is not Python is left to the check.
     """
+    text = path.read_text(encoding="utf-8", errors="replace")
     first = re.match(r"\W*Exercise (\d+):", text)
     blanks = re.findall(r'NotImplementedError\("Exercise (\d+): write ', text)
     for found in [*([first[1]] if first else []), *blanks]:
         if int(found) != number:
-            return f"this file is that of exercise {found}"
+            return f"it is the file of exercise {found}"
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return ""
+    given = [spans_of(tree, name) for name in hidden_functions(exercise, others)]
+    for line in imports_of(tree, exercise.file):
+        if not any(line in lines for lines in given):
+            return f"line {line} imports {exercise.file}, whose lines you are asked to write"
     return ""
+
+
+def spans_of(tree, symbol):
+    """A parsed file and a function → its lines, a range; an empty one if it is not there."""
+    try:
+        function = find_function(tree, symbol)
+    except ValueError:
+        return range(0)
+    return range(function.lineno, function.end_lineno + 1)
+
+
+def imports_of(tree, file):
+    """A parsed file and a file of the project → lines with a statement that imports it."""
+    wanted = file.removesuffix(".py").replace("/", ".")
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        if wanted in names:
+            yield node.lineno
 
 
 def solution(exercise):
@@ -107,8 +146,11 @@ def mistake(exercise, place, wrong):
 
 
 def read(file):
-    """A path below the project's folder → the text of the file."""
-    return (ROOT / file).read_text(encoding="utf-8")
+    """A path below the project's folder → the text of the file; ValueError in a student's copy."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    if text.startswith(PACKED):
+        raise ValueError("This is a student's copy: your teacher has the answers.")
+    return text
 
 
 def replace(source, place, new):

@@ -707,7 +707,7 @@ every test of exercise 15 passes. But how much does one prompt move the others? 
 which measures it, as its docstring says. Measure a fresh UPT: METHODS["upt"](load_clip("tiny"),
 ["cat", "dog"]) has `theta` and `U`. Then compare the lengths of SA(U) and of LN(U), and change one
 line of `theta_forward`, so that SA reads what is as long as the residual. Measure again.
-Question: U starts with numbers of about 0.02. Why does LN(U) not depend on that, and SA(U) does?""",
+Question: U starts with numbers of about 0.02. Does this size matter in LN(U)? In SA(U)? Why?""",
         hint="LN makes every prompt about sqrt(D) long, whatever its length was. What would SA "
         "give if it read LN(U), too?",
         minutes=40,
@@ -733,18 +733,22 @@ One mistake is planted. No error is raised, and pictures look like pictures. Sym
 another group trained, with a mean and std of its own, has a lower accuracy here than its authors
 report. Find the line and correct it. A picture of one colour is enough to see it: what should
 `Preprocess(4, mean, std)` make of it, channel by channel?
-Then measure what it does: take load_clip("tiny"), set `clip.preprocess = Preprocess(clip.image_size,
-(0.5, 0.5, 0.5), (0.5, 0.5, 0.5))`, and compare zero-shot accuracies on a miniature set.
+Then measure what it does: take load_clip("tiny"), set `clip.preprocess` to
+`Preprocess(clip.image_size, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))`, and compare zero-shot accuracies on
+a miniature set.
 Question: which methods could learn this mistake away in part, and which ones cannot?""",
         hint="Two models with different means: where does the code still know which one it is?",
         minutes=25,
         needs=(3,),
-        planted=(("Preprocess.to_tensor", "scale, shift"), "scale, shift = scale_and_shift(MEAN, STD)"),
+        planted=(
+            ("Preprocess.to_tensor", "scale, shift"),
+            "scale, shift = scale_and_shift(MEAN, STD)",
+        ),
         mistakes=(
             Mistake(
                 ("scale_and_shift", "shift"),
                 "shift = np.array([-m for m in mean], dtype=np.float32)",
-                "another group's mean",
+                "OpenAI's mean",
             ),
             Mistake(
                 ("Preprocess.to_tensor", "scale, shift"),

@@ -38,11 +38,17 @@ VARIANTS = {
     9: (Variant(words={"E = 10": "E = 6"}), Variant(words={"E = 10": "E = 4"})),
     11: (
         Variant(
-            words={"E = D_t = 512 and M = 4": "E = 768, D_t = 768 and M = 16", COUNTS: "(With the biases.)"},
+            words={
+                "E = D_t = 512 and M = 4": "E = 768, D_t = 768 and M = 16",
+                COUNTS: "(With the biases.)",
+            },
             answer="86,832: M·D_t + E·E/16 + E/16 + E/16·D_t + D_t.",
         ),
         Variant(
-            words={"E = D_t = 512 and M = 4": "E = 640, D_t = 512 and M = 8", COUNTS: "(With the biases.)"},
+            words={
+                "E = D_t = 512 and M = 4": "E = 640, D_t = 512 and M = 8",
+                COUNTS: "(With the biases.)",
+            },
             answer="50,728: M·D_t + E·E/16 + E/16 + E/16·D_t + D_t.",
         ),
     ),
@@ -69,11 +75,11 @@ VARIANTS = {
     18: (
         Variant(
             words={PAIRS: "one with 90 and 50, or one with 68 and 65"},
-            answer="90 and 50 give 64.3, 68 and 65 give 66.5; a high half cannot balance a low one.",
+            answer="90 and 50 give 64.3, 68 and 65 give 66.5; the high half does not help.",
         ),
         Variant(
             words={PAIRS: "one with 95 and 40, or one with 60 and 58"},
-            answer="95 and 40 give 56.3, 60 and 58 give 59.0; a high half cannot balance a low one.",
+            answer="95 and 40 give 56.3, 60 and 58 give 59.0; the high half does not help.",
         ),
     ),
     19: (
@@ -108,14 +114,25 @@ VARIANTS = {
         Variant(
             planted=(
                 ("UPT.class_weights", "return"),
-                "return encode_trees(self.clip, self.trees, T[:1], deeper=T[1:].flip(1)).squeeze(0)",
+                """
+                deeper = T[1:].flip(1)
+                return encode_trees(self.clip, self.trees, T[:1], deeper=deeper).squeeze(0)
+                """,
             )
         ),
     ),
     21: (
-        Variant(planted=(("CoCoOp.context", "return"), "return self.ctx + pi.mean(dim=0)")),
         Variant(
-            planted=(("CoCoOp.context", "return"), "return self.ctx + pi.flip(0)[:, None]  # v_m + pi")
+            planted=(
+                ("CoCoOp.context", "return"),
+                "return self.ctx + pi.mean(dim=0).expand_as(pi)[:, None]",
+            )
+        ),
+        Variant(
+            planted=(
+                ("CoCoOp.context", "return"),
+                "return self.ctx + pi.flip(0)[:, None]  # v_m + pi",
+            )
         ),
     ),
     25: (

@@ -39,10 +39,19 @@ WRONG = [
         "learned first",
     ),
     (1, {(MERGE, "symbols 2"): "return merge_pair(symbols, best)"}, "go on until"),
-    (1, {(JOIN, "i 2"): "i += 2\nmerged += symbols[i:]\nreturn merged"}, "the last two symbols can be"),
     (
         1,
-        {JOIN: 'text = " ".join(symbols)\nreturn text.replace(" ".join(pair), "".join(pair)).split()'},
+        {(JOIN, "i 2"): "i += 2\nmerged += symbols[i:]\nreturn merged"},
+        "the last two symbols can be",
+    ),
+    (
+        1,
+        {
+            JOIN: """
+                text = " ".join(symbols)
+                return text.replace(" ".join(pair), "".join(pair)).split()
+                """
+        },
         "",
     ),
     # 2: the mask
@@ -64,26 +73,95 @@ WRONG = [
         "does not exchange axes",
     ),
     (3, {(EMBED, "x 1"): "x = self.conv1(images).flatten(2).transpose(1, 2).detach()"}, "conv1"),
-    (3, {(EMBED, "class_token"): "class_token = self.class_embedding.detach().expand(len(x), 1, -1)"}, "class_embedding gets no gradient"),
-    (3, {(EMBED, "x 2"): "x = torch.cat([class_token, x + self.positional_embedding[1:]], dim=1)"}, "has a position, too"),
+    (
+        3,
+        {
+            (
+                EMBED,
+                "class_token",
+            ): "class_token = self.class_embedding.detach().expand(len(x), 1, -1)"
+        },
+        "class_embedding gets no gradient",
+    ),
+    (
+        3,
+        {(EMBED, "x 2"): "x = torch.cat([class_token, x + self.positional_embedding[1:]], dim=1)"},
+        "has a position, too",
+    ),
     (3, {(EMBED, "return"): "return x"}, "`ln_pre` is missing"),
     (3, {(EMBED, "return"): "return self.ln_pre(x.detach())"}, "no gradient"),
     # 4: the classifier
     (4, {CLASSIFY: cosine("image_features / image_features.norm()")}, "without `dim`"),
     (4, {CLASSIFY: cosine("F.normalize(image_features, dim=0)")}, "over the batch"),
     (4, {CLASSIFY: cosine("F.normalize(image_features, dim=-1).detach()")}, "no gradient"),
-    (4, {CLASSIFY: "with torch.no_grad():\n    return self.clip.logit_scale.exp() * cosines(image_features, self.weights)"}, "no gradient"),
+    (
+        4,
+        {
+            CLASSIFY: """
+                with torch.no_grad():
+                    return self.clip.logit_scale.exp() * cosines(image_features, self.weights)
+                """
+        },
+        "no gradient",
+    ),
     (4, {CLASSIFY: cosine("F.normalize(image_features, dim=-1)", "100")}, "The logit of picture 0"),
-    (4, {CLASSIFY: cosine("F.normalize(image_features, dim=-1)", "self.clip.logit_scale.exp() ** -1")}, "multiply by tau"),
-    (4, {CLASSIFY: cosine("image_features.div_(image_features.norm(dim=-1, keepdim=True)) if not image_features.requires_grad else F.normalize(image_features, dim=-1)")}, "changed the features"),
-    (4, {CLASSIFY: cosine("image_features / image_features.norm(dim=-1, keepdim=True).detach()")}, "the gradient of the feature f is not"),
+    (
+        4,
+        {
+            CLASSIFY: cosine(
+                "F.normalize(image_features, dim=-1)", "self.clip.logit_scale.exp() ** -1"
+            )
+        },
+        "multiply by tau",
+    ),
+    (
+        4,
+        {
+            CLASSIFY: cosine(
+                "image_features.div_(image_features.norm(dim=-1, keepdim=True)) if not "
+                "image_features.requires_grad else F.normalize(image_features, dim=-1)"
+            )
+        },
+        "changed the features",
+    ),
+    (
+        4,
+        {CLASSIFY: cosine("image_features / image_features.norm(dim=-1, keepdim=True).detach()")},
+        "the gradient of the feature f is not",
+    ),
     (4, {CLASSIFY: cosine("F.normalize(image_features, dim=-1)") + ".softmax(dim=-1)"}, ""),
     # 5: ensembles
-    (5, {(SET, "self.register_buffer"): "self.weights = nn.Parameter(F.normalize(mean, dim=-1))"}, "is a parameter"),
-    (5, {(SET, "self.register_buffer"): "self.weights = F.normalize(mean, dim=-1)"}, "plain attribute"),
-    (5, {(SET, "self.register_buffer"): 'self.register_buffer("weights", F.normalize(mean, dim=-1))'}, "persistent=False"),
+    (
+        5,
+        {(SET, "self.register_buffer"): "self.weights = nn.Parameter(F.normalize(mean, dim=-1))"},
+        "is a parameter",
+    ),
+    (
+        5,
+        {(SET, "self.register_buffer"): "self.weights = F.normalize(mean, dim=-1)"},
+        "plain attribute",
+    ),
+    (
+        5,
+        {
+            (
+                SET,
+                "self.register_buffer",
+            ): 'self.register_buffer("weights", F.normalize(mean, dim=-1))'
+        },
+        "persistent=False",
+    ),
     (5, {(SET, "names, features"): "names, features = classnames, []"}, "underscore"),
-    (5, {(SET, "for"): "features.append(self.text_features([self.templates[0].format(n) for n in names]))"}, "Only the first template"),
+    (
+        5,
+        {
+            (
+                SET,
+                "for",
+            ): "features.append(self.text_features([self.templates[0].format(n) for n in names]))"
+        },
+        "Only the first template",
+    ),
     (5, {(SET, "mean"): "mean = torch.stack(features).sum(dim=1)"}, "shape"),
     (
         5,
@@ -100,34 +178,151 @@ WRONG = [
     (7, {TEXT: encode_text("(tokens == 49407).int().argmax(dim=-1)")}, "a word or [SOS]"),
     (7, {TEXT: encode_text("(tokens == 1335).int().argmax(dim=-1)")}, "a word or [SOS]"),
     (7, {TEXT: encode_text("tokens[:1].argmax(dim=-1).expand(len(tokens))")}, ""),
-    (7, {TEXT: encode_text("tokens.argmax(dim=-1)").replace("return ", "return 2 * ")}, "no position"),
-    (7, {TEXT: encode_text("tokens.argmax(dim=-1)").replace(", causal_mask(tokens.shape[1])", "")}, "no position"),
-    (7, {TEXT: encode_text("tokens.argmax(dim=-1)").replace("eos])", "eos].detach())")}, "no gradient"),
+    (
+        7,
+        {TEXT: encode_text("tokens.argmax(dim=-1)").replace("return ", "return 2 * ")},
+        "no position",
+    ),
+    (
+        7,
+        {TEXT: encode_text("tokens.argmax(dim=-1)").replace(", causal_mask(tokens.shape[1])", "")},
+        "no position",
+    ),
+    (
+        7,
+        {TEXT: encode_text("tokens.argmax(dim=-1)").replace("eos])", "eos].detach())")},
+        "no gradient",
+    ),
     (7, {TEXT: encode_text("tokens.argmax(dim=-1)").replace("eos])", "eos])[:1]")}, "shape"),
     # 25: mean and std
-    (25, {TO_TENSOR: "pixels = np.asarray(image).transpose(2, 0, 1).astype(np.float32) / 255\nreturn torch.from_numpy((pixels - np.float32(self.mean[0])) / np.float32(self.std[0]))"}, "is wanted"),
-    (25, {("scale_and_shift", "scale"): "scale = np.array([1 / s for s in std], dtype=np.float32)"}, "is wanted"),
-    (25, {("scale_and_shift", "shift"): "shift = np.array([-m * s for m, s in zip(mean, std)], dtype=np.float32)"}, "is wanted"),
-    (25, {("Preprocess.augment", "return"): "return Preprocess(self.size).to_tensor(image)"}, "another group's"),
+    (
+        25,
+        {
+            TO_TENSOR: """
+                pixels = np.asarray(image).transpose(2, 0, 1).astype(np.float32) / 255
+                mean, std = np.float32(self.mean[0]), np.float32(self.std[0])
+                return torch.from_numpy((pixels - mean) / std)
+                """
+        },
+        "is wanted",
+    ),
+    (
+        25,
+        {("scale_and_shift", "scale"): "scale = np.array([1 / s for s in std], dtype=np.float32)"},
+        "is wanted",
+    ),
+    (
+        25,
+        {
+            (
+                "scale_and_shift",
+                "shift",
+            ): "shift = np.array([-m * s for m, s in zip(mean, std)], dtype=np.float32)"
+        },
+        "is wanted",
+    ),
+    (
+        25,
+        {("Preprocess.augment", "return"): "return Preprocess(self.size).to_tensor(image)"},
+        "another group's",
+    ),
 ]
 
 RIGHT = [
-    (1, {JOIN: "merged = []\nfor symbol in symbols:\n    merged.append(symbol)\nfirst = 0\nwhile first + 1 < len(merged):\n    if (merged[first], merged[first + 1]) == pair:\n        merged[first : first + 2] = [pair[0] + pair[1]]\n    first += 1\nreturn merged"}),
-    (1, {MERGE: "symbols = to_symbols(word)\nfor pair in self.merges:\n    symbols = merge_pair(symbols, pair)\nreturn symbols"}),
+    (
+        1,
+        {
+            JOIN: """
+                merged = []
+                for symbol in symbols:
+                    merged.append(symbol)
+                first = 0
+                while first + 1 < len(merged):
+                    if (merged[first], merged[first + 1]) == pair:
+                        merged[first : first + 2] = [pair[0] + pair[1]]
+                    first += 1
+                return merged
+                """
+        },
+    ),
+    (
+        1,
+        {
+            MERGE: """
+                symbols = to_symbols(word)
+                for pair in self.merges:
+                    symbols = merge_pair(symbols, pair)
+                return symbols
+                """
+        },
+    ),
     (2, {"causal_mask": "return torch.ones(length, length, device=device).tril().bool()"}),
-    (2, {"causal_mask": "return ~torch.ones(length, length, dtype=torch.bool, device=device).triu(1)"}),
-    (2, {"causal_mask": "rows = [[key <= query for key in range(length)] for query in range(length)]\nreturn torch.tensor(rows, device=device)"}),
-    (3, {(EMBED, "x 1"): "x = self.conv1(images)\nx = x.reshape(x.shape[0], x.shape[1], -1).permute(0, 2, 1)"}),
-    (3, {(EMBED, "class_token"): "class_token = self.class_embedding + torch.zeros(len(x), 1, x.shape[-1])"}),
+    (
+        2,
+        {
+            "causal_mask": "return ~torch.ones(length, length, dtype=torch.bool, "
+            "device=device).triu(1)"
+        },
+    ),
+    (
+        2,
+        {
+            "causal_mask": """
+                rows = [[key <= query for key in range(length)] for query in range(length)]
+                return torch.tensor(rows, device=device)
+                """
+        },
+    ),
+    (
+        3,
+        {
+            (
+                EMBED,
+                "x 1",
+            ): "x = self.conv1(images)\nx = x.reshape(x.shape[0], x.shape[1], -1).permute(0, 2, 1)"
+        },
+    ),
+    (
+        3,
+        {
+            (
+                EMBED,
+                "class_token",
+            ): "class_token = self.class_embedding + torch.zeros(len(x), 1, x.shape[-1])"
+        },
+    ),
     (4, {CLASSIFY: cosine("image_features / image_features.norm(dim=-1, keepdim=True)")}),
-    (4, {CLASSIFY: "return F.cosine_similarity(image_features[:, None], self.weights[None], dim=-1) * self.clip.logit_scale.exp()"}),
-    (4, {CLASSIFY: "f = F.normalize(image_features, dim=-1)\nreturn torch.exp(self.clip.logit_scale) * torch.einsum('be,ke->bk', f, self.weights)"}),
+    (
+        4,
+        {
+            CLASSIFY: "return F.cosine_similarity(image_features[:, None], self.weights[None], "
+            "dim=-1) * self.clip.logit_scale.exp()"
+        },
+    ),
+    (
+        4,
+        {
+            CLASSIFY: """
+                f = F.normalize(image_features, dim=-1)
+                return torch.exp(self.clip.logit_scale) * torch.einsum('be,ke->bk', f, self.weights)
+                """
+        },
+    ),
     (5, {(SET, "mean"): "mean = sum(features) / len(features)"}),
     (5, {(FEATURES, "return"): "return features / features.norm(dim=-1, keepdim=True)"}),
     (7, {TEXT: encode_text("(tokens == self.tokenizer.eot).int().argmax(dim=-1)")}),
     (7, {TEXT: encode_text("(tokens == self.vocab_size - 1).nonzero()[:, 1]")}),
     (7, {TEXT: encode_text("tokens.max(dim=-1).indices")}),
-    (25, {TO_TENSOR: "pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1) / 255\nmean, std = torch.tensor(self.mean), torch.tensor(self.std)\nreturn (pixels - mean[:, None, None]) / std[:, None, None]"}),
+    (
+        25,
+        {
+            TO_TENSOR: """
+                pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1) / 255
+                mean, std = torch.tensor(self.mean), torch.tensor(self.std)
+                return (pixels - mean[:, None, None]) / std[:, None, None]
+                """
+        },
+    ),
 ]
 
 

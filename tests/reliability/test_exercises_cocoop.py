@@ -14,7 +14,9 @@ def net(first="nn.Linear(E, E // 16)", act="nn.ReLU()", second="nn.Linear(E // 1
     return {NET: f"self.meta_net = nn.Sequential({first}, {act}, {second})"}
 
 
-def context(pi="self.meta_net(F.normalize(image_features, dim=-1))", total="self.ctx + pi[:, None]"):
+def context(
+    pi="self.meta_net(F.normalize(image_features, dim=-1))", total="self.ctx + pi[:, None]"
+):
     """The context with another pi, or another sum."""
     return {CONTEXT: f"pi = {pi}\nreturn {total}"}
 
@@ -72,13 +74,27 @@ WRONG = [
     (11, context("self.meta_net(image_features / image_features.norm())"), "without `dim`"),
     (11, context("self.meta_net(image_features)"), "how long"),
     (11, context(total="self.ctx + pi[None]"), "wrong axis"),
-    (11, context(total="self.ctx[None] + pi[:1, None].expand(len(pi), 1, -1)"), "not the Meta-Net's"),
+    (
+        11,
+        context(total="self.ctx[None] + pi[:1, None].expand(len(pi), 1, -1)"),
+        "not the Meta-Net's",
+    ),
     (11, context(total="self.ctx + 0 * pi[:, None]"), "not added"),
     (11, context(total="0 * self.ctx + pi[:, None]"), "pi alone"),
     (11, context(total="self.ctx * (1 + pi[:, None])"), "not the Meta-Net's output"),
     (11, context(total="self.ctx + pi[:, None].detach()"), "no gradient"),
     (11, context(total="self.ctx.detach() + pi[:, None]"), "ctx gets no gradient"),
-    (11, {CONTEXT: "with torch.no_grad():\n    pi = self.meta_net(F.normalize(image_features, dim=-1))\nreturn self.ctx + pi[:, None]"}, "no gradient"),
+    (
+        11,
+        {
+            CONTEXT: """
+                with torch.no_grad():
+                    pi = self.meta_net(F.normalize(image_features, dim=-1))
+                return self.ctx + pi[:, None]
+                """
+        },
+        "no gradient",
+    ),
     (11, context(total="self.ctx + pi"), ""),
     # 12: the tree
     (12, {TREE: PLAIN_ATTRIBUTES}, "plain attribute"),
@@ -90,30 +106,145 @@ WRONG = [
     (12, encode(y="clip.pool_text(x[:, -tree.eos.shape[0]:])"), "whole sequences"),
     (12, encode(y="clip.pool_text(x[:, tree.eos.flip(0)])"), ""),
     (12, {**encode(), (ENCODE, "return"): "return features[0]"}, "shape"),
-    (12, {(ENCODE, "x 3"): "x = torch.cat([x[:, :1], deeper[:1], x[:, 1 + deeper.shape[1] :]], dim=1)"}, "`deeper`"),
-    (12, {(ENCODE, "x 3"): "x = torch.cat([x[:, :1], deeper[i - 1 : i].detach(), x[:, 1 + deeper.shape[1] :]], dim=1)"}, "`deeper` "),
-    (12, {(ENCODE, "x 3"): "x = torch.cat([x[:, :1], deeper[i - 1 : i], x[:, 5:]], dim=1)"}, "your code stopped"),
+    (
+        12,
+        {
+            (
+                ENCODE,
+                "x 3",
+            ): "x = torch.cat([x[:, :1], deeper[:1], x[:, 1 + deeper.shape[1] :]], dim=1)"
+        },
+        "`deeper`",
+    ),
+    (
+        12,
+        {
+            (
+                ENCODE,
+                "x 3",
+            ): "x = torch.cat([x[:, :1], deeper[i - 1 : i].detach(), x[:, 1 + deeper.shape[1] "
+            ":]], dim=1)"
+        },
+        "`deeper` ",
+    ),
+    (
+        12,
+        {(ENCODE, "x 3"): "x = torch.cat([x[:, :1], deeper[i - 1 : i], x[:, 5:]], dim=1)"},
+        "your code stopped",
+    ),
     (12, {(ENCODE, "x 3"): "pass"}, "`deeper`"),
-    (12, {ENCODE: "features = []\nfor v in context:\n    rows = []\n    for tree in trees:\n        for end in tree.eos:\n            seen = tree.mask[end].nonzero().flatten()\n            x = embed(clip, tree.symbols[seen], v)[None] + clip.positional_embedding[: len(seen)]\n            for i, layer in enumerate(clip.transformer.resblocks):\n                if 0 < i <= len(deeper):\n                    x = torch.cat([x[:, :1], deeper[i - 1 : i], x[:, 1 + deeper.shape[1] :]], dim=1)\n                x = layer(x, torch.ones(len(seen), len(seen)).tril().bool())\n            rows.append(clip.pool_text(x[0, -1]))\n    features.append(torch.stack(rows))\nreturn torch.stack(features)"}, "Right, but slow"),
+    (
+        12,
+        {
+            ENCODE: """
+                features = []
+                for v in context:
+                    rows = []
+                    for tree in trees:
+                        for end in tree.eos:
+                            seen = tree.mask[end].nonzero().flatten()
+                            x = embed(clip, tree.symbols[seen], v)[None]
+                            x = x + clip.positional_embedding[: len(seen)]
+                            for i, layer in enumerate(clip.transformer.resblocks):
+                                if 0 < i <= len(deeper):
+                                    M = deeper.shape[1]
+                                    x = torch.cat([x[:, :1], deeper[i - 1 : i], x[:, 1 + M :]], 1)
+                                x = layer(x, torch.ones(len(seen), len(seen)).tril().bool())
+                            rows.append(clip.pool_text(x[0, -1]))
+                    features.append(torch.stack(rows))
+                return torch.stack(features)
+                """
+        },
+        "Right, but slow",
+    ),
     # 23: the mask
-    (23, {MASK: LOOP.format("mask[place[beginning[:length]], row] = True")}, "comes later: rows are queries"),
+    (
+        23,
+        {MASK: LOOP.format("mask[place[beginning[:length]], row] = True")},
+        "comes later: rows are queries",
+    ),
     (23, {MASK: LOOP.format("mask[row, : row + 1] = True")}, "another branch"),
     (23, {MASK: LOOP.format("mask[row, 0] = True")}, "its ancestor"),
-    (23, {MASK: LOOP.format("mask[row, place[beginning[:length]]] = length < len(beginning)")}, "see itself"),
-    (23, {MASK: LOOP.format("mask[row, place[beginning[:length]]] = True") + "mask = mask.float()"}, "holds"),
-    (23, {MASK: LOOP.format("mask[row, place[beginning[:length]]] = True") + "mask = mask | mask.T"}, "another branch or comes later"),
-    (23, {MASK: "mask = torch.tensor([[a[0] == b[0] and len(b) <= len(a) for b in place] for a in place])"}, "another branch"),
-    (23, {MASK: "mask = torch.tensor([[set(b) <= set(a) and len(b) <= len(a) for b in place] for a in place])"}, "another branch"),
-    (23, {MASK: "mask = torch.tensor([[a[: len(b)] == b or b == next(iter(place)) for b in place] for a in place])"}, "another branch"),
+    (
+        23,
+        {MASK: LOOP.format("mask[row, place[beginning[:length]]] = length < len(beginning)")},
+        "see itself",
+    ),
+    (
+        23,
+        {MASK: LOOP.format("mask[row, place[beginning[:length]]] = True") + "mask = mask.float()"},
+        "holds",
+    ),
+    (
+        23,
+        {MASK: LOOP.format("mask[row, place[beginning[:length]]] = True") + "mask = mask | mask.T"},
+        "another branch or comes later",
+    ),
+    (
+        23,
+        {
+            MASK: "mask = torch.tensor([[a[0] == b[0] and len(b) <= len(a) for b in place] for "
+            "a in place])"
+        },
+        "another branch",
+    ),
+    (
+        23,
+        {
+            MASK: "mask = torch.tensor([[set(b) <= set(a) and len(b) <= len(a) for b in place] "
+            "for a in place])"
+        },
+        "another branch",
+    ),
+    (
+        23,
+        {
+            MASK: "mask = torch.tensor([[a[: len(b)] == b or b == next(iter(place)) for b in "
+            "place] for a in place])"
+        },
+        "another branch",
+    ),
 ]
 
 RIGHT = [
-    (11, {NET: "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.second = nn.Linear(E // 16, D_t)\n        self.first = nn.Linear(E, E // 16)\n\n    def forward(self, x):\n        return self.second(F.relu(self.first(x)))\n\nself.meta_net = Net()"}),
+    (
+        11,
+        {
+            NET: """
+                class Net(nn.Module):
+                    def __init__(self):
+                        super().__init__()
+                        self.second = nn.Linear(E // 16, D_t)
+                        self.first = nn.Linear(E, E // 16)
+
+                    def forward(self, x):
+                        return self.second(F.relu(self.first(x)))
+
+                self.meta_net = Net()
+                """
+        },
+    ),
     (11, net(act="nn.ReLU(inplace=True)")),
-    (11, context("self.meta_net(image_features / image_features.norm(dim=-1, keepdim=True))", "self.ctx.unsqueeze(0) + pi.unsqueeze(1)")),
+    (
+        11,
+        context(
+            "self.meta_net(image_features / image_features.norm(dim=-1, keepdim=True))",
+            "self.ctx.unsqueeze(0) + pi.unsqueeze(1)",
+        ),
+    ),
     (11, context(total="torch.stack([self.ctx + one for one in pi])")),
     (12, encode()),
-    (12, {**encode(), TREE: PLAIN_ATTRIBUTES.replace("self.mask = mask", 'self.register_buffer("mask", mask)').replace("self.symbols = ", 'self.register_buffer("symbols", ').replace("place])\nself.position = ", 'place]))\nself.register_buffer("position", ').replace("place])\nself.eos = ", 'place]))\nself.register_buffer("eos", ').replace("prompts])\n", "prompts]))\n")}),
+    (
+        12,
+        {
+            **encode(),
+            TREE: PLAIN_ATTRIBUTES.replace("self.mask = mask", 'self.register_buffer("mask", mask)')
+            .replace("self.symbols = ", 'self.register_buffer("symbols", ')
+            .replace("place])\nself.position = ", 'place]))\nself.register_buffer("position", ')
+            .replace("place])\nself.eos = ", 'place]))\nself.register_buffer("eos", ')
+            .replace("prompts])\n", "prompts]))\n"),
+        },
+    ),
     (23, {MASK: LOOP.format("mask[row, place[beginning[:length]]] = True")}),
     (23, {MASK: "mask = torch.tensor([[a[: len(b)] == b for b in place] for a in place])"}),
 ]

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
-from clip_min.model import build_clip, causal_mask
+from clip_min.model import causal_mask
 from clip_min.preprocess import MEAN, STD
 from notes.exercises.checks.clips import (
     FEW,
@@ -183,7 +183,9 @@ def cosine_and_temperature(student):
         compare(got, right, mistakes, otherwise)
         same_gradients(got, right, {"the feature f": f})
         method.classify(kept)
-        need(torch.equal(kept, f), "classify changed the features that it was given: divide a copy.")
+        need(
+            torch.equal(kept, f), "classify changed the features that it was given: divide a copy."
+        )
 
 
 def logits_of(f, w, log_scale):
@@ -259,8 +261,8 @@ def compare_weights(method, clip, names, sentences):
             ),
             (
                 F.normalize(raw.mean(dim=0), dim=-1),
-                "Some sentences count more than others, because their features are longer: normalise "
-                "each one before you average.",
+                "Some sentences count more than others, because their features are longer: "
+                "normalise each one before you average.",
             ),
             (raw.mean(dim=0), "Nothing is normalised: do it before the average and after it."),
             (unit[0], "Only the first template is used."),

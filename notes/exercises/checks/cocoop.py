@@ -123,7 +123,9 @@ def tree(student):
         parts_of_a_tree(student.PromptTree(prompts), student, names, prompts)
         contexts = (0.1 * torch.randn(B, M, widths(clip)[1])).requires_grad_()
         one_tree = nn.ModuleList([student.PromptTree(prompts)])
-        two_trees = nn.ModuleList([student.PromptTree(prompts[:2]), student.PromptTree(prompts[2:])])
+        two_trees = nn.ModuleList(
+            [student.PromptTree(prompts[:2]), student.PromptTree(prompts[2:])]
+        )
         with tokens_read(clip.transformer.resblocks) as calls:
             got = student.encode_trees(clip, one_tree, contexts)
         read = sum(sequences * tokens for _, sequences, tokens in calls)

@@ -23,16 +23,14 @@ class Setting:
     """What is trained and tested on: one in which UPT is well above zero-shot CLIP."""
 
     dataset: str = "toy-satellite"
-    shots: int = 8
+    shots: int = 16
     epochs: int = 5
     tests: int = 20  # pictures of each class
     seeds: tuple = (1, 2)
 
     def __str__(self):
         seeds = " and ".join(map(str, self.seeds))
-        return (
-            f"{self.dataset}, tiny CLIP, {self.shots} shots, {self.epochs} epochs, seeds {seeds}"
-        )
+        return f"{self.dataset}, tiny CLIP, {self.shots} shots, {self.epochs} epochs, seeds {seeds}"
 
 
 def beat_upt(student, setting=Setting()):

@@ -116,7 +116,9 @@ def embed_in_all_shapes(student):
         otherwise = f"{called}: the symbol -1 is the first context vector, -2 the second."
         mistakes = []
         if B:
-            only_first = "With one context for each picture, picture b gets the vectors of context b."
+            only_first = (
+                "With one context for each picture, picture b gets the vectors of context b."
+            )
             mistakes.append((right[:1].expand_as(right), only_first))
         compare(got, right, mistakes, otherwise)
         same_gradients(got, right, {"the context": ctx})
