@@ -4,6 +4,10 @@
     solution  these lines, as they are in the project
     mistake   the file with one statement replaced; the exercise's check must find it
 
+A starter's first line says whose it is. It does not show what other exercises ask for: a function
+that is blank there calls the project's own. A constructor, and the file of a hunt, stay as they
+are.
+
 A place in a file is named by what Python sees there. Comments, line breaks and quotes may change.
 
     "CoOp.prompts"                  the body of a function, below its docstring
@@ -14,30 +18,122 @@ A place in a file is named by what Python sees there. Comments, line breaks and 
 """
 
 import ast
+import re
 import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+READY = Path(__file__).parent / "starters"  # in a student's copy: see student_copy.py
+PACKED = '"""Packed, for exercises ask for lines of this file.'  # how student_copy.py begins a file
+FIRST_LINE = "# Exercise {}: {}\n"
+FILL, HUNT = "write your lines where NotImplementedError is raised.", "a mistake is planted here."
 
 
-def starter(number, exercise):
-    """A number and its Exercise → the text of the file that the student begins with."""
-    source = read(exercise.file)
+def starter(number, exercise, others=()):
+    """A number and its Exercise → the text of the file that the student begins with.
+
+    others: {number: Exercise} whose lines are hidden, where that can be done.
+    """
+    ready = READY / f"{number:02}.py"
+    if ready.exists():
+        return ready.read_text(encoding="utf-8")
+    source = hidden(read(exercise.file), exercise, others)
     if exercise.planted:
-        return replace(source, *exercise.planted)
+        source = replace(source, *exercise.planted)
     for place in exercise.blanks:
         what = place if isinstance(place, str) else f"these lines of {place[0]}"
         source = replace(
             source, place, f'raise NotImplementedError("Exercise {number}: write {what}.")'
         )
+    return FIRST_LINE.format(number, FILL if exercise.blanks else HUNT) + source
+
+
+def hidden(source, exercise, others):
+    """Source text → the same without what other exercises ask for; see `hidden_functions`."""
+    for name in hidden_functions(exercise, others):
+        source = replace(source, name, call_of_the_project(exercise.file, source, name))
     return source
+
+
+def hidden_functions(exercise, others):
+    """An Exercise, {number: Exercise} → names of the functions that its starter does not show."""
+    if not exercise.blanks:
+        return []
+    own = {function_of(place) for place in (*exercise.blanks, *exercise.planted[:1])}
+    asked = {}  # in order, and once
+    for other in others.values() if others else ():
+        if other.file == exercise.file:
+            asked.update(dict.fromkeys(map(function_of, other.blanks)))
+    return [name for name in asked if name not in own and not name.endswith("__init__")]
+
+
+def function_of(place):
+    """A place → the function that it lies in."""
+    return place if isinstance(place, str) else place[0]
+
+
+def call_of_the_project(file, source, symbol):
+    """Source text and a function in it → lines for its body that call the project's function."""
+    arguments = find_function(ast.parse(source), symbol).args
+    names = [each.arg for each in (*arguments.args, *arguments.kwonlyargs)]
+    package, _, module = file.removesuffix(".py").replace("/", ".").rpartition(".")
+    imported = (
+        f"from {package} import {module} as given" if package else f"import {module} as given"
+    )
+    call = f"return given.{symbol}({', '.join(names)})"
+    return f"{imported}  # another exercise asks for these lines\n\n{call}"
+
+
+def why_not(number, exercise, path, others=()):
+    """A number, its Exercise, a student's file → why it cannot be the answer; "" if it can.
+
+    The first line and the blanks say whose starter it is. A file that imports the file which it was
+    cut from asks the project for the answer. What is not Python is left to the check.
+    """
+    text = path.read_text(encoding="utf-8", errors="replace")
+    first = re.match(r"\W*Exercise (\d+):", text)
+    blanks = re.findall(r'NotImplementedError\("Exercise (\d+): write ', text)
+    for found in [*([first[1]] if first else []), *blanks]:
+        if int(found) != number:
+            return f"it is the file of exercise {found}"
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return ""
+    given = [spans_of(tree, name) for name in hidden_functions(exercise, others)]
+    for line in imports_of(tree, exercise.file):
+        if not any(line in lines for lines in given):
+            return f"line {line} imports {exercise.file}, whose lines you are asked to write"
+    return ""
+
+
+def spans_of(tree, symbol):
+    """A parsed file and a function → its lines, a range; an empty one if it is not there."""
+    try:
+        function = find_function(tree, symbol)
+    except ValueError:
+        return range(0)
+    return range(function.lineno, function.end_lineno + 1)
+
+
+def imports_of(tree, file):
+    """A parsed file and a file of the project → lines with a statement that imports it."""
+    wanted = file.removesuffix(".py").replace("/", ".")
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        if wanted in names:
+            yield node.lineno
 
 
 def solution(exercise):
     """An Exercise → the project's lines, each with the number that it has in the project's file."""
     source = read(exercise.file)
     lines, parts = source.splitlines(), []
-    places = [exercise.planted[0]] if exercise.planted else exercise.blanks
+    places = [*exercise.planted[:1], *exercise.blanks]
     for first, end in sorted(span(source, place) for place in places):
         parts.append("\n".join(f"{i + 1:4}  {lines[i]}" for i in range(first, end)))
     planted = ["", "the starter has instead:", exercise.planted[1]] if exercise.planted else []
@@ -50,8 +146,11 @@ def mistake(exercise, place, wrong):
 
 
 def read(file):
-    """A path below the project's folder → the text of the file."""
-    return (ROOT / file).read_text(encoding="utf-8")
+    """A path below the project's folder → the text of the file; ValueError in a student's copy."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    if text.startswith(PACKED):
+        raise ValueError("This is a student's copy: your teacher has the answers.")
+    return text
 
 
 def replace(source, place, new):

@@ -17,10 +17,11 @@ class Wrong(Exception):
 
 
 def run_check(check, path, seconds=120):
-    """A function of checks.py and the student's file → None if it is right, or a sentence.
+    """A function of checks/ and the student's file → None if it is right, or a sentence.
 
     A loop that does not end is stopped after so many seconds.
     """
+    path = Path(path).absolute()
     timer = threading.Timer(seconds, _thread.interrupt_main)
     started = time.monotonic()
     timer.start()
@@ -70,14 +71,29 @@ def load(path):
     return module
 
 
+# What checks ask
+
+
 def need(condition, sentence):
     """Raises Wrong with this sentence unless the condition holds."""
     if not condition:
         raise Wrong(sentence)
 
 
+def of_type(value, kind, what):
+    """The value, if it is of this type; otherwise Wrong says what it is.
+
+    >>> of_type([1], list, "f(x)")
+    [1]
+    """
+    need(value is not None, f"{what} gave None: is a `return` missing?")
+    given, wanted = type(value).__name__, kind.__name__
+    need(isinstance(value, kind), f"{what} gave a {given}, and a {wanted} is wanted.")
+    return value
+
+
 def tensor(value, shape, what):
-    """A tensor of this shape, or a sentence."""
+    """A tensor of this shape, with its gradient's history, or a sentence."""
     need(value is not None, f"{what} gave None: is a `return` missing?")
     need(
         isinstance(value, torch.Tensor),
@@ -87,11 +103,12 @@ def tensor(value, shape, what):
         list(value.shape) == list(shape),
         f"{what} has the shape {list(value.shape)}, and {list(shape)} is wanted.",
     )
-    return value.detach()
+    return value
 
 
 def close(ours, theirs, tolerance=1e-4):
     """Whether two tensors are equal up to a tolerance, relative where the values exceed 1."""
+    ours, theirs = ours.detach(), theirs.detach()
     return ours.shape == theirs.shape and bool(
         (ours - theirs).abs().max() <= tolerance * max(1, theirs.abs().max())
     )
@@ -100,10 +117,39 @@ def close(ours, theirs, tolerance=1e-4):
 def compare(got, right, mistakes, otherwise):
     """Raises Wrong unless two tensors are close.
 
-    mistakes: [(what a known mistake gives, its sentence)]. otherwise: the sentence for all others.
+    mistakes: [(what a known mistake gives, its sentence)], or a function that makes this list when
+    it is needed. otherwise: the sentence for all others.
     """
     if close(got, right):
         return
-    for wrong, sentence in mistakes:
+    for wrong, sentence in mistakes() if callable(mistakes) else mistakes:
         need(not close(got, wrong), sentence)
     raise Wrong(otherwise)
+
+
+def same_gradients(got, right, inputs):
+    """Raises Wrong unless both outputs have the same gradients: equal values alone do not learn.
+
+    inputs: {name: tensor with requires_grad}. The gradients are those of the outputs' sum with
+    random weights.
+    """
+    names = ", ".join(inputs)
+    need(got.requires_grad, f"The values are right, but no gradient reaches {names}: {DETACHED}")
+    weights = torch.randn(right.shape, generator=torch.Generator().manual_seed(0))
+    ours, theirs = (
+        torch.autograd.grad(
+            (output * weights).sum(), list(inputs.values()), retain_graph=True, allow_unused=True
+        )
+        for output in (got, right)
+    )
+    for name, our, their in zip(inputs, ours, theirs, strict=True):
+        has_none = our is None or (not our.any() and their.any())
+        need(not has_none, f"The values are right, but {name} gets no gradient: {DETACHED}")
+        scale = their.abs().max().clamp(min=1e-12)
+        need(
+            close(our / scale, their / scale, 1e-2),
+            f"The values are right, but the gradient of {name} is not: {DETACHED}",
+        )
+
+
+DETACHED = "is something computed under no_grad, detached, or copied by hand? It could not learn."

@@ -43,3 +43,24 @@ def plain_class_weights(clip, names, T):
             x = x + clip.positional_embedding
         x = block(x, causal_mask(clip.context_length))
     return clip.pool_text(x[torch.arange(len(names)), eos])
+
+
+def plain_prompts(clip, names, contexts, position="end"):
+    """K class names and their contexts [K, M, D_t] → class weights [K, E], not normalised.
+
+    CoOp Eqs. (2) and (4), prompt by prompt: the vectors of the context and of the words are put in
+    a row, and all blocks read this one prompt. position: of the name, as in `splice`.
+    """
+    weights = []
+    for name, context in zip(names, contexts, strict=True):
+        before = {"end": len(context), "middle": len(context) // 2, "front": 0}[position]
+        ids = clip.tokenizer.encode(name.replace("_", " "))
+        sos, *words, full_stop, eos = clip.token_embedding.weight[
+            [clip.tokenizer.sot, *ids, *clip.tokenizer.encode("."), clip.tokenizer.eot]
+        ]
+        x = torch.stack([sos, *context[:before], *words, *context[before:], full_stop, eos])
+        x = (x + clip.positional_embedding[: len(x)])[None]  # [1, L, D_t]
+        for block in clip.transformer.resblocks:
+            x = block(x, causal_mask(x.shape[1]))
+        weights.append(clip.pool_text(x[0, -1]))
+    return torch.stack(weights)

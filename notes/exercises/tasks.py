@@ -1,8 +1,9 @@
 """The exercises: what is asked, which lines are taken out, and two typical mistakes for each.
 
 Places in a file are named as cut.py says: by functions and statements, not by their text.
-checks.py has the check of each number. tests/reliability/test_exercises.py holds all of it
-together. This file is long because it is a table.
+checks/ has the check of each number, variants.py what another year gets instead.
+tests/reliability/test_exercises.py holds all of it together. This file is long because it is a
+table.
 """
 
 from typing import NamedTuple
@@ -21,7 +22,7 @@ class Exercise(NamedTuple):
 
     minutes: a guess for a student who has read the paper; not yet measured. mistakes: two.
     needs: numbers of the exercises to do first. blanks: places that the student fills.
-    planted: (place, wrong statement) of a bug hunt, instead of blanks.
+    planted: (place, wrong statement) of a bug hunt, instead of blanks or beside them.
     """
 
     title: str
@@ -646,13 +647,14 @@ logits depend on what else is in the batch. Find it and correct it. Write a test
 UPT learns 120,192 numbers on the tiny CLIP. You have 3,000. Invent where the prompts come from:
 write what is learned (in `Joint.__init__`, for any `design`) and `Joint.prompts`, which turns it
 into text prompts T and visual prompts V. All the rest is given; you may change it, and the learning
-rate in `TINY`, too. Keep the name Joint. The check counts, trains your method and UPT on a small
-part of toy-glyphs (4 shots, 5 epochs, seeds 1 and 2), and prints both accuracies.
+rate in `TINY`, too. Keep the name Joint. The check counts, trains your method and UPT on few
+pictures of a miniature set, and prints the accuracy of zero-shot CLIP, of UPT, and of yours before
+and after learning. You have to beat both, and to beat your own start: a good start that learns
+nothing does not count.
 One try on few pictures proves little: say in your report how sure you are, and how you would find
 out.""",
         hint="What does each tower need to be told, and how few numbers can say it? Where does a "
-        "good "
-        "start come from?",
+        "good start come from?",
         minutes=90,
         needs=(6, 13, 14),
         blanks=(("Joint.__init__", "if 1"), "Joint.prompts"),
@@ -663,6 +665,140 @@ out.""",
                 "3,000",
             ),
             Mistake(("Joint.prompts", "return 1"), "return self.T, self.V.detach()", "no gradient"),
+        ),
+    ),
+    Exercise(
+        title="The prompt tree: its mask of ancestors",
+        file="clip_min/prompt_tree.py",
+        task="""
+All prompts stand in one sequence, the tree at the top of clip_min/prompt_tree.py. Write the lines
+of `PromptTree.__init__` that make `mask` [T, T]: True where the token of a row may look at the
+token of a column, which is where the column's token is an ancestor of the row's, or the same one.
+`place` is {beginning of a prompt: its row}: the ancestors of (7, 8, 1) are (7,) and (7, 8).
+First draw the mask of two prompts, 7 8 1 9 and 7 8 2 9, on paper.
+Question: which mask do you get if nothing is shared, and which one if there is one prompt only?""",
+        hint="A parent stands before its children in `place`. A token sees itself, and all that "
+        "its parent sees.",
+        minutes=20,
+        needs=(2,),
+        blanks=(("PromptTree.__init__", "mask", "for 2"),),
+        mistakes=(
+            Mistake(
+                ("PromptTree.__init__", "for 2"),
+                """
+                for beginning, row in place.items():
+                    if len(beginning) > 1:
+                        mask[row, place[beginning[:-1]]] = True
+                """,
+                "its ancestor",
+            ),
+            Mistake(
+                ("PromptTree.__init__", "mask", "for 2"),
+                "mask = torch.ones(len(place), len(place)).tril().bool()",
+                "another branch",
+            ),
+        ),
+    ),
+    Exercise(
+        title="UPT Eq. (5): attention that does nothing",
+        file="notes/exercises/influence.py",
+        task="""
+`theta_forward` is Eq. (5) to the letter: U' = SA(U) + LN(U). Every prompt looks at all others, and
+every test of exercise 15 passes. But how much does one prompt move the others? Write `influence`,
+which measures it, as its docstring says. Measure a fresh UPT: METHODS["upt"](load_clip("tiny"),
+["cat", "dog"]) has `theta` and `U`. Then compare the lengths of SA(U) and of LN(U), and change one
+line of `theta_forward`, so that SA reads what is as long as the residual. Measure again.
+Question: U starts with numbers of about 0.02. Does this size matter in LN(U)? In SA(U)? Why?""",
+        hint="LN makes every prompt about sqrt(D) long, whatever its length was. What would SA "
+        "give if it read LN(U), too?",
+        minutes=40,
+        needs=(14, 15),
+        blanks=("influence",),
+        planted=(("theta_forward", "U"), "U = theta.self_attention(U) + LN_U"),
+        mistakes=(
+            Mistake(
+                ("influence", "others"),
+                "others = list(range(U.shape[1]))",
+                "prompt i itself",
+            ),
+            Mistake(
+                ("theta_forward", "U"), "U = theta.self_attention(LN_U) + U", "residual is LN(U)"
+            ),
+        ),
+    ),
+    Exercise(
+        title="Silent bug 4: a mean and std that do not fit",
+        file="clip_min/preprocess.py",
+        task="""
+One mistake is planted. No error is raised, and pictures look like pictures. Symptom: a CLIP that
+another group trained, with a mean and std of its own, has a lower accuracy here than its authors
+report. Find the line and correct it. A picture of one colour is enough to see it: what should
+`Preprocess(4, mean, std)` make of it, channel by channel?
+Then measure what it does: take load_clip("tiny"), set `clip.preprocess` to
+`Preprocess(clip.image_size, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))`, and compare zero-shot accuracies on
+a miniature set.
+Question: which methods could learn this mistake away in part, and which ones cannot?""",
+        hint="Two models with different means: where does the code still know which one it is?",
+        minutes=25,
+        needs=(3,),
+        planted=(
+            ("Preprocess.to_tensor", "scale, shift"),
+            "scale, shift = scale_and_shift(MEAN, STD)",
+        ),
+        mistakes=(
+            Mistake(
+                ("scale_and_shift", "shift"),
+                "shift = np.array([-m for m in mean], dtype=np.float32)",
+                "OpenAI's mean",
+            ),
+            Mistake(
+                ("Preprocess.to_tensor", "scale, shift"),
+                "scale, shift = scale_and_shift(self.mean[::-1], self.std[::-1])",
+                "OpenAI's mean",
+            ),
+        ),
+    ),
+    Exercise(
+        title="Silent bug 5: a stale result",
+        file="prompts/experiments/identity.py",
+        task="""
+A student edits a line of a file on which every result depends, and repeats the command of
+yesterday. After one second it prints yesterday's accuracy: nothing was computed. One mistake is
+planted in the file that should prevent this: a result is found again by the digest of the code,
+and `digest_of_code` gives the same digest for different code. Two small files of your own are
+enough to see it. Which edits does it miss? Find the line and correct it. A comment or a docstring
+may be changed without a new run.
+Question: what else than code can change a result, and where in this file is it part of the
+identity?""",
+        hint="Write a file of three lines. Change a number, a name, the first line, the last line, "
+        "one of two files: after which edits is the digest the same?",
+        minutes=30,
+        needs=(9,),
+        planted=(
+            ("digest_of_code", "digest.update"),
+            'digest.update(" ".join(type(node).__name__ for node in ast.walk(tree)).encode())',
+        ),
+        mistakes=(
+            Mistake(
+                ("digest_of_code", "if"),
+                """
+                if isinstance(node, DOCUMENTED):
+                    del node.body[0]
+                """,
+                "digest",
+            ),
+            Mistake(
+                ("digest_of_code", "digest", "for 1"),
+                """
+                for file in files:
+                    digest, tree = hashlib.sha256(), ast.parse(file.read_bytes())
+                    for node in ast.walk(tree):
+                        if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
+                            del node.body[0]
+                    digest.update(ast.dump(tree).encode())
+                """,
+                "the first one was edited",
+            ),
         ),
     ),
 ]

@@ -1,0 +1,392 @@
+"""Checks of the exercises on CLIP: 1 to 5, 7 and 25."""
+
+import functools
+import tempfile
+from types import SimpleNamespace
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import nn
+
+from clip_min.model import causal_mask
+from clip_min.preprocess import MEAN, STD
+from notes.exercises.checks.clips import (
+    FEW,
+    NAMES,
+    golden,
+    golden_weights,
+    odd_clip,
+    tiny,
+    widths,
+)
+from notes.exercises.judge import close, compare, need, of_type, same_gradients, tensor
+from prompts.zero_shot import ENSEMBLE
+
+# 1: merges
+
+PAIRS = [  # symbols, pair, what they become, why
+    ("c a t</w>", "c a", "ca t</w>", "two neighbours become one symbol, and both are used up"),
+    ("c a t</w>", "a t</w>", "c at</w>", "the last two symbols can be the pair, too"),
+    ("c a t</w>", "c t</w>", "c a t</w>", "they are no neighbours, so nothing changes"),
+    ("a a a b</w>", "a a", "aa a b</w>", "a symbol that was joined is used up: no second time"),
+    ("a a a a b</w>", "a a", "aa aa b</w>", "two symbols are used up, and then the next two fit"),
+    ("a b a b c</w>", "a b", "ab ab c</w>", "every occurrence is joined, not only the first"),
+    ("ab c</w>", "a b", "ab c</w>", "ab is one symbol already, so nothing changes"),
+    ("ba b c</w>", "a b", "ba b c</w>", "the symbol ba is not a: nothing changes"),
+]
+FIRST = "the pair that was learned first goes first, wherever it stands"
+WORDS = [  # word, merges, symbols, why
+    ("abc", ["b c</w>", "a b"], "a bc</w>", FIRST),
+    ("abcd", ["b c", "a b", "c d</w>"], "a bc d</w>", FIRST),
+    ("low", ["l o", "lo w</w>"], "low</w>", "go on until no neighbours are a known pair"),
+    ("dog", ["l o"], "d o g</w>", "no known pair, so the symbols stay"),
+    ("a", ["l o"], "a</w>", "a word of one letter has no neighbours"),
+    ("né", ["n e"], "n Ã ©</w>", "a symbol is a byte, and é has two bytes: `to_symbols` does it"),
+]
+
+
+def merges(student):
+    """1: single merges, and whole words."""
+    for symbols, pair, expected, why in PAIRS:
+        symbols, pair, expected = symbols.split(), tuple(pair.split()), expected.split()
+        called = f"merge_pair({symbols}, {pair})"
+        got = of_type(student.merge_pair(list(symbols), pair), list, called)
+        need(got == expected, f"{called} gave {got}, and not {expected}: {why}.")
+    for word, pairs, expected, why in WORDS:
+        with tempfile.TemporaryDirectory() as folder:
+            student.save_merges([tuple(pair.split()) for pair in pairs], f"{folder}/merges.txt")
+            tokenizer = student.Tokenizer(f"{folder}/merges.txt")
+            called = f"With the merges {pairs}, merge({word!r})"
+            got = of_type(tokenizer.merge(word), list, called)
+        need(got == expected.split(), f"{called} gave {got}, and not {expected.split()}: {why}.")
+
+
+# 2: the causal mask
+
+
+def mask_of_a_text(student):
+    """2: every place of small masks, then torch's own attention with one, then the device."""
+    for length in (4, 1, 7):
+        called = f"causal_mask({length})"
+        mask = tensor(student.causal_mask(length), [length, length], called)
+        is_bool = mask.dtype == torch.bool
+        need(is_bool, f"the mask holds {mask.dtype}, and True and False are wanted.")
+        for query, row in enumerate(mask.tolist()):
+            for key, allowed in enumerate(row):
+                compare_mask_entry(query, key, allowed)
+    ours, theirs = student.Attention(128), nn.MultiheadAttention(128, 2, batch_first=True)
+    nn.init.normal_(ours.in_proj_weight, std=0.1)
+    theirs.load_state_dict(ours.state_dict())
+    x, hidden = torch.randn(2, 5, 128), torch.ones(5, 5).triu(1).bool()
+    need(
+        close(ours(x, student.causal_mask(5)), theirs(x, x, x, attn_mask=hidden)[0]),
+        "Attention differs from torch's with this mask.",
+    )
+    device = student.causal_mask(3, device=torch.device("meta")).device.type
+    need(
+        device == "meta",
+        "The mask is not made on `device`: with a GPU, it would lie elsewhere than x.",
+    )
+
+
+def compare_mask_entry(query, key, allowed):
+    """Raises Wrong unless this token may look at this other one exactly if it is not behind it."""
+    need(
+        not allowed or key <= query,
+        f"The mask lets token {query} see token {key}, which comes after it: rows are "
+        "queries, columns are keys.",
+    )
+    need(allowed or key != query, f"The mask does not let token {query} see itself.")
+    need(
+        allowed or key > query,
+        f"The mask hides token {key} from token {query}, which comes after it.",
+    )
+
+
+# 3: patches
+
+
+def patch_embedding(student):
+    """3: the patches by torch's unfold and a matrix product, in two sizes of everything."""
+    for image_size, width, B in ((8, 64, 2), (12, 128, 3), (12, 64, 1)):
+        visual = student.VisionTransformer(image_size, 4, width, 1, 16)
+        for parameter in visual.parameters():
+            nn.init.normal_(parameter)
+        images, side = torch.randn(B, 3, image_size, image_size), image_size // 4
+        called = f"embed(images {list(images.shape)}) with {side} x {side} patches"
+        got = tensor(visual.embed(images), [B, 1 + side**2, width], called)
+        right, mistakes = tokens_of(visual, images, side)
+        otherwise = "The tokens are not ln_pre([class token, patches] + positions)."
+        compare(got, right, mistakes, otherwise)
+        names = ("conv1.weight", "class_embedding", "positional_embedding", "ln_pre.weight")
+        same_gradients(got, right, {name: visual.get_parameter(name) for name in names})
+
+
+def tokens_of(visual, images, side):
+    """A tower, pictures and patches along a side → its tokens, and [(wrong tokens, sentence)]."""
+    (B, *_), S = images.shape, side**2
+    weight, LN = visual.conv1.weight, visual.ln_pre
+    patches = F.unfold(images, 4, stride=4).transpose(1, 2) @ weight.flatten(1).T  # [B, S, D]
+    first, positions = visual.class_embedding.expand(B, 1, -1), visual.positional_embedding
+    columns = patches.unflatten(1, (side, side)).transpose(1, 2).flatten(1, 2)
+    mixed = visual.conv1(images).reshape(B, S, -1)
+
+    def behind(tokens):
+        return torch.cat([first, tokens], dim=1)
+
+    x = behind(patches)
+    return LN(x + positions), [
+        (
+            LN(behind(columns) + positions),
+            "The patches stand column by column: the first row of patches comes first, from left "
+            "to right.",
+        ),
+        (
+            LN(behind(mixed) + positions),
+            "`reshape` (or `view`) does not exchange axes: it mixes the D numbers of a patch with "
+            "those of others. Use flatten(2), then transpose(1, 2).",
+        ),
+        (
+            LN(torch.cat([patches, first], dim=1) + positions),
+            "The class token comes first, not last.",
+        ),
+        (LN(x), "The positions are missing."),
+        (x + positions, "`ln_pre` is missing."),
+        (
+            LN(behind(patches + positions[1:])),
+            "The class token has a position, too: the first.",
+        ),
+        (LN(x) + positions, "The positions are added before `ln_pre`."),
+    ]
+
+
+# 4: the classifier
+
+
+def cosine_and_temperature(student):
+    """4: torch's cosine_similarity, with two CLIPs and three sizes."""
+    for clip, names, B in ((tiny(), NAMES, 2), (odd_clip(), FEW, 4), (tiny(), FEW, 1)):
+        E, K = widths(clip)[0], len(names)
+        method = student.ZeroShot(clip, names)
+        method.weights = F.normalize(torch.randn(K, E), dim=-1)
+        lengths = torch.arange(1.0, B + 1)[:, None]  # no two pictures' features are equally long
+        f = (3 * lengths * torch.randn(B, E)).requires_grad_()
+        kept = f.detach().clone()
+        called = f"classify(f [{B}, {E}]) with {K} classes"
+        got = tensor(method.classify(f), [B, K], called)
+        right, mistakes = logits_of(f, method.weights, clip.logit_scale)
+        otherwise = (
+            f"The logit of picture 0 and class 0 is {got[0, 0]:.3f}, and cos(w, f) / tau is "
+            f"{right[0, 0]:.3f}."
+        )
+        compare(got, right, mistakes, otherwise)
+        same_gradients(got, right, {"the feature f": f})
+        method.classify(kept)
+        need(
+            torch.equal(kept, f), "classify changed the features that it was given: divide a copy."
+        )
+
+
+def logits_of(f, w, log_scale):
+    """Features, class vectors and log(1/tau) → the logits, and [(wrong logits, sentence)]."""
+    cosines, scale = F.cosine_similarity(f[:, None], w[None], dim=-1), log_scale.exp()
+    return scale * cosines, [
+        (cosines, "These are the bare cosines: multiply by 1/tau, which is exp(logit_scale)."),
+        (log_scale * cosines, "logit_scale is the logarithm of 1/tau: take exp of it."),
+        (cosines / scale, "You divide by 1/tau, and so multiply by tau: it is cos / tau."),
+        (
+            scale * f @ w.T,
+            "A feature of twice the length gives logits twice as large. A cosine does not: "
+            "divide f by its length.",
+        ),
+        (
+            scale * f / f.norm() @ w.T,
+            "f.norm() without `dim` is one number for the whole batch. Each picture's feature has "
+            "a length of its own: norm(dim=-1, keepdim=True).",
+        ),
+        (
+            scale * F.normalize(f, dim=0) @ w.T,
+            "You normalised over the batch: each row is a feature, so dim=-1.",
+        ),
+        (
+            (scale * cosines).softmax(dim=-1),
+            "These are probabilities: return logits, the loss applies the softmax.",
+        ),
+    ]
+
+
+# 5: ensembles
+
+
+def ensembling(student):
+    """5: the average, computed here; what `weights` is; other classes afterwards."""
+    template = "a photo of a {}, a type of flower."
+    for clip, templates in ((tiny(), "ensemble"), (odd_clip(), "seven"), (tiny(), "dataset")):
+        sentences = {"ensemble": (*ENSEMBLE, template), "seven": ENSEMBLE, "dataset": (template,)}
+        method = student.ZeroShot(clip, NAMES, template, templates=templates)
+        compare_weights(method, clip, NAMES, sentences[templates])
+        method.set_classes(FEW)
+        compare_weights(method, clip, FEW, sentences[templates])
+    texts = ["a red car", "a cat."]
+    features = tensor(method.text_features(texts), [2, 128], "text_features of 2 texts")
+    raw = clip.encode_text(clip.tokenizer(texts, clip.context_length))
+    sentence = "text_features gives features of length 1: normalise each one."
+    compare(features, F.normalize(raw, dim=-1), [(raw, sentence)], "text_features is not right.")
+
+
+def compare_weights(method, clip, names, sentences):
+    """Raises Wrong unless `weights` is a buffer with the average over these sentences."""
+    called = "self.weights"
+    got = tensor(getattr(method, "weights", None), [len(names), widths(clip)[0]], called)
+    need(
+        "weights" not in dict(method.named_parameters()),
+        "`weights` is a parameter, and training would change it: nothing here is learned, so make "
+        "it a buffer.",
+    )
+    need(
+        "weights" in dict(method.named_buffers()),
+        "`weights` is a plain attribute: make it a buffer with register_buffer, which moves to a "
+        "GPU with the method.",
+    )
+    raw = features_of(clip, [name.replace("_", " ") for name in names], sentences)
+    unit = F.normalize(raw, dim=-1)  # [T, K, E]
+
+    def mistakes():
+        underscored = F.normalize(features_of(clip, names, sentences), dim=-1)
+        return [
+            (
+                unit.mean(dim=0),
+                "The average of several vectors of length 1 is shorter than 1: normalise again.",
+            ),
+            (
+                F.normalize(raw.mean(dim=0), dim=-1),
+                "Some sentences count more than others, because their features are longer: "
+                "normalise each one before you average.",
+            ),
+            (raw.mean(dim=0), "Nothing is normalised: do it before the average and after it."),
+            (unit[0], "Only the first template is used."),
+            (unit[-1], "Only the last template is used."),
+            (
+                F.normalize(underscored.mean(dim=0), dim=-1),
+                "The name keeps its underscore: use readable_names.",
+            ),
+        ]
+
+    otherwise = (
+        "The class vectors are not the normalised average of the sentences' normalised features."
+    )
+    compare(got, F.normalize(unit.mean(dim=0), dim=-1), mistakes, otherwise)
+    need(
+        "weights" not in method.state_dict(),
+        "`weights` is kept in files (persistent): it can be computed again, so persistent=False.",
+    )
+
+
+def features_of(clip, names, sentences):
+    """K names and T templates → text features [T, K, E], not normalised."""
+    texts = [[sentence.format(name) for name in names] for sentence in sentences]
+    return torch.stack(
+        [clip.encode_text(clip.tokenizer(each, clip.context_length)) for each in texts]
+    )
+
+
+# 7: [EOS]
+
+
+def eos_position(student):
+    """7: the features of all places, with two vocabularies; figures of the published code."""
+    clip = student.build_clip(odd_clip().state_dict())
+    clip.tokenizer = tokenizer = tiny().tokenizer
+    texts = ["wow!! a cat", "a", "a photo of an annual crop land, a type of field.", "!"]
+    rows = [[tokenizer.sot, *tokenizer.encode(text), tokenizer.eot] for text in texts]
+    longest = [tokenizer.sot, *[320] * (clip.context_length - 2), tokenizer.eot]  # no padding
+    compare_places(clip, [*rows, longest], clip.context_length)
+    compare_places(clip, rows[1:2], 9)
+    weights, rows, published = published_texts()
+    clip = student.build_clip(weights)
+    clip.tokenizer = SimpleNamespace(sot=clip.vocab_size - 2, eot=clip.vocab_size - 1)
+    got = compare_places(clip, rows, 77)
+    need(close(got, published), "The features are not those of the published code.")
+
+
+@functools.cache
+def published_texts():
+    """→ weights of a CLIP that knows only the ids of some texts, these texts' ids, and their
+    features by the published code."""
+    case = golden("clip")["vit"]
+    known = sorted({i for ids in case["token_ids"] for i in ids})  # the order stays: [EOS] is last
+    weights = dict(golden_weights())
+    weights["token_embedding.weight"] = weights["token_embedding.weight"][known]
+    rows = [[known.index(i) for i in ids] for ids in case["token_ids"]]
+    return weights, rows, torch.tensor(case["text_features"])
+
+
+def compare_places(clip, rows, length):
+    """Lists of ids → the student's features of these texts; Wrong if one is read elsewhere."""
+    tokens = torch.zeros(len(rows), length, dtype=torch.long)
+    for row, ids in zip(tokens, rows, strict=True):
+        row[: len(ids)] = torch.tensor(ids)
+    clip.token_embedding.weight.requires_grad_()
+    called = f"encode_text(tokens {list(tokens.shape)})"
+    got = tensor(clip.encode_text(tokens), [len(rows), widths(clip)[0]], called)
+    x = clip.embed_text(tokens)
+    for block in clip.transformer.resblocks:
+        x = block(x, causal_mask(length))
+    everywhere = clip.pool_text(x)  # [N, L, E]: the feature that each position would give
+    ends = [len(ids) - 1 for ids in rows]
+    for n, eos in enumerate(ends):
+        distance = (everywhere[n] - got[n]).detach().abs().amax(dim=-1)
+        scale = everywhere[n].detach().abs().max()
+        if distance[eos] > 1e-4 * scale:
+            place = distance.argmin().item()
+            kind = "padding" if place > eos else "a word or [SOS]"
+            need(
+                distance[place] > 1e-4 * scale,
+                f"Text {n} is read at position {place}, and that is {kind}: its [EOS] stands at "
+                f"position {eos}. (id 0 is not always padding, and a long text has none.)",
+            )
+            need(
+                False,
+                f"The feature of text {n} is that of no position: do all {eos + 1} tokens reach "
+                "the blocks, and does `pool_text` come last?",
+            )
+    right = everywhere[torch.arange(len(rows)), ends]
+    same_gradients(got, right, {"the word embedding": clip.token_embedding.weight})
+    return got
+
+
+# 25: mean and std
+
+
+def mean_and_std(student):
+    """25: single pixels of models with other means and deviations."""
+    models = [
+        ("OpenAI's", MEAN, STD),
+        ("another group's", (0.5, 0.4, 0.3), (0.5, 0.25, 0.2)),
+        ("a third group's", (0.0, 0.1, 0.9), (1.0, 0.5, 0.1)),
+    ]
+    for (whose, mean, std), size in zip(models, (4, 6, 1), strict=True):
+        prepare = student.Preprocess(size, mean, std)
+        for colour in ((255, 128, 0), (7, 200, 90)):
+            image = Image.new("RGB", (size, size), colour)
+            for what in (prepare, prepare.to_tensor):
+                got = tensor(what(image), [3, size, size], "a picture's tensor")
+                compare_pixel(got[:, 0, 0], torch.tensor(colour) / 255, whose, (mean, std))
+    black, white = Image.new("RGB", (5, 5)), Image.new("RGB", (5, 5), "white")
+    augment = student.Preprocess(3, *models[1][1:]).augment
+    for image, value in ((black, 0.0), (white, 1.0)):
+        got = augment(image, torch.Generator().manual_seed(0))
+        compare_pixel(got[:, 0, 0], torch.full((3,), value), models[1][0], models[1][1:])
+
+
+def compare_pixel(got, pixel, whose, mean_and_std):
+    """Raises Wrong unless this is (pixel - mean) / std for red, green and blue."""
+    mean, std = map(torch.tensor, mean_and_std)
+    right = (pixel - mean) / std
+    numbers = [[round(value, 3) for value in each.tolist()] for each in (mean, std, got, right)]
+    otherwise = (
+        "With {} mean {} and std {}, a colour became {}, and {} is wanted: (pixel / 255 - mean) / "
+        "std for red, green, blue.".format(whose, *numbers)
+    )
+    compare(got, right, [], otherwise)

@@ -1,0 +1,290 @@
+"""Checks of the exercises on training and testing: 9, 10, 17, 18 and 26."""
+
+import copy
+import math
+import random
+import tempfile
+from pathlib import Path
+
+from notes.exercises.checks.clips import golden
+from notes.exercises.judge import Wrong, need, of_type
+
+# 9: the schedule
+
+
+def schedule(student):
+    """9: the published schedule, and two other rates."""
+    published = golden("protocol")["schedule"]
+    cases = [(published["lr"], E, published[f"epochs_{E}"]) for E in (1, 2, 10, 50)]
+    for lr, E in ((0.05, 3), (0.01, 200)):
+        cosine = [lr * (1 + math.cos(math.pi * epoch / E)) / 2 for epoch in range(E - 1)]
+        cases.append((lr, E, [1e-5, *cosine]))
+    for lr, E, rates in cases:
+        for epoch, want in enumerate(rates):
+            got = student.learning_rate(lr, epoch, E)
+            need(got is not None, "learning_rate gave None: is a `return` missing?")
+            why = {0: "the first one warms up at 1e-5, whatever lr is"}
+            why[1] = "the cosine begins here, at lr"
+            need(
+                abs(got - want) < 1e-9,
+                f"Epoch {epoch} of {E} with lr = {lr} has the rate {got:.6g}, and {want:.6g} in "
+                "the published schedule: "
+                f"{why.get(epoch, 'it falls along a cosine whose half period is E epochs')}.",
+            )
+
+
+# 10: the sampler
+
+
+def sampler(student):
+    """10: a small data set, then the published indices."""
+    state = random.getstate()
+    small = made_dataset(student, [2, 0, 0, 2, 0, 2, 1], [0] * 9 + [1] * 2)
+    pair = of_type(student.few_shot(small, 2, 1), tuple, "few_shot")
+    need(
+        random.getstate() == state,
+        "The global random numbers were used: draw from your own random.Random(seed).",
+    )
+    need(
+        len(pair) == 2 and all(isinstance(part, list) for part in pair),
+        "few_shot should give two lists, (train, val).",
+    )
+    labels_of_a_small_set(pair[0])
+    for shots, seed in ((2, 1), (4, 3)):
+        compare_sample(student, small, shots, seed)
+    labels = golden("protocol")["few_shot"]
+    data = made_dataset(student, labels["train_labels"], labels["val_labels"])
+    for case in labels["cases"]:
+        indices = case["train_index"], case["val_index"]
+        compare_indices(student.few_shot(data, case["shots"], case["seed"]), indices, case)
+
+
+def made_dataset(student, train, val):
+    """Two lists of labels → a Dataset whose items are called by their numbers."""
+    parts = [[student.Item(str(i), label) for i, label in enumerate(part)] for part in (train, val)]
+    names = [f"class {i}" for i in range(6)]
+    return student.Dataset("a small set", names, ["a {}."], *parts, [])
+
+
+def labels_of_a_small_set(items):
+    """Raises Wrong unless classes of 3, 1 and 3 pictures gave 2, 1 and 2 of them, in order."""
+    few = [item.label for item in items]
+    need(
+        len({item.path for item in items}) == len(items),
+        "A picture was drawn twice: draw without replacement.",
+    )
+    need(
+        sorted(few) == [0, 0, 1, 2, 2],
+        f"From classes of 3, 1 and 3 pictures, 2 shots gave the labels {few}: two of "
+        "each class are wanted, and all of a class that has fewer.",
+    )
+    need(
+        few == [2, 2, 0, 0, 1],
+        f"The classes come in the order {list(dict.fromkeys(few))}: the order of first "
+        "appearance in train is [2, 0, 1].",
+    )
+
+
+def compare_sample(student, data, shots, seed):
+    """Raises Wrong unless the sample is that of a plain loop, written here."""
+    stream, wanted = random.Random(seed), []
+    for items, number in ((data.train, shots), (data.val, min(shots, 4))):
+        indices = []
+        for label in dict.fromkeys(item.label for item in items):
+            group = [i for i, item in enumerate(items) if item.label == label]
+            indices += stream.sample(group, number) if len(group) >= number else group
+        wanted.append(indices)
+    case = dict(shots=shots, seed=seed)
+    compare_indices(student.few_shot(data, shots, seed), wanted, case)
+
+
+def compare_indices(pair, wanted, case):
+    """Raises Wrong unless the numbers of the training and of the validation items are these."""
+    told = f"With {case['shots']} shots and seed {case['seed']}"
+    train, val = ([int(item.path) for item in part] for part in pair)
+    need(
+        train == wanted[0],
+        f"{told} the training pictures are {train}, and {wanted[0]} in CoOp's code: one stream "
+        "from the seed, class after class; nothing is drawn for a class that is too small, which "
+        "gives all its pictures in their order.",
+    )
+    need(
+        len(val) == len(wanted[1]),
+        f"{told} there are {len(val)} validation pictures, and min(shots, 4) of each class are "
+        f"{len(wanted[1])}.",
+    )
+    need(
+        val == wanted[1],
+        f"{told} the training pictures are right and the validation pictures are not: "
+        "they come from the same stream, after the training pictures.",
+    )
+
+
+# 17: base and new
+
+
+def base_and_new(student):
+    """17: even and odd numbers of classes, whose names are not sorted."""
+    for K in (5, 4, 2, 3, 7):
+        names = [f"{letter}-class" for letter in "dbeacgf"[:K]]
+        items = [student.Item(f"{i}.png", i % K) for i in range(3 * K)]
+        data = student.Dataset("small", names, ["a {}."], items, items[:K], items[K:])
+        kept, half = copy.deepcopy(data), math.ceil(K / 2)
+        for which, labels in (("base", range(half)), ("new", range(half, K))):
+            got = student.split_classes(data, which)
+            need(got is not None, "split_classes gave None: is a `return` missing?")
+            need(
+                data == kept,
+                "The data set that came in was changed: make a copy (dataclasses.replace).",
+            )
+            compare_half(got, data, (which, labels))
+    try:
+        student.split_classes(data, "old")
+    except ValueError:
+        return
+    raise Wrong('split_classes(dataset, "old") should raise ValueError.')
+
+
+def compare_half(half, data, which_and_labels):
+    """Raises Wrong unless this is the half of the data set with these labels."""
+    which, labels = which_and_labels
+    names = data.classnames[labels.start : labels.stop]
+    need(
+        list(half.classnames) == names,
+        f'Of the classes {data.classnames}, "{which}" has {half.classnames}, and {names} are '
+        "wanted: the first ceil(K/2) are base, in the order of their labels.",
+    )
+    for part in ("train", "val", "test"):
+        wanted = [(i.path, i.label) for i in getattr(data, part) if i.label in labels]
+        got = [(i.path, i.label) for i in getattr(half, part)]
+        need(
+            [p for p, _ in got] == [p for p, _ in wanted],
+            f"{which}.{part} should have exactly the pictures of its classes, in their order.",
+        )
+        need(
+            got == [(p, label - labels.start) for p, label in wanted],
+            f"{which}.{part} has the labels {sorted({label for _, label in got})}: they count "
+            "from 0 in each half.",
+        )
+    need(
+        (half.name, half.templates) == (data.name, data.templates),
+        "Name and templates stay what they were.",
+    )
+
+
+# 18: the harmonic mean
+
+# CoCoOp, Table 1: base, new, H of the average over 11 data sets, for CLIP, CoOp, CoCoOp
+PUBLISHED = [(69.34, 74.22, 71.70), (82.69, 63.22, 71.66), (80.47, 71.69, 75.83)]
+
+
+def harmonic(student):
+    """18: means that lie far apart, several seeds, CoCoOp's Table 1."""
+    for b, n in ((90.0, 10.0), (20.0, 70.0)):
+        got = student.harmonic_mean({"base": {1: b}, "new": {1: n}})
+        need(got is not None, "harmonic_mean gave None: is a `return` missing?")
+        means = {"arithmetic": (b + n) / 2, "geometric": math.sqrt(b * n)}
+        for name, mean in means.items():
+            need(
+                abs(got - mean) > 1e-3,
+                f"{b} and {n} gave {got:.2f}, the {name} mean: H = 2 b n / (b + n).",
+            )
+        right = 2 * b * n / (b + n)
+        need(abs(got - right) < 1e-6, f"{b} and {n} gave {got:.3f}, and H is {right:.3f}.")
+    several_seeds(student)
+    for b, n, h in PUBLISHED:
+        got = student.harmonic_mean({"base": {1: b}, "new": {1: n}})
+        need(abs(got - h) < 0.02, f"{b} and {n} gave {got:.2f}; CoCoOp's Table 1 has {h:.2f}.")
+    for half in ("base", "new"):
+        got = student.harmonic_mean({half: {1: 50.0}})
+        need(got is None, f"With {half} classes alone there is no H: give None, not {got}.")
+    zero = student.harmonic_mean({"base": {1: 0.0}, "new": {1: 0.0}})
+    need(zero == 0, f"0 and 0 should give 0, not {zero}.")
+
+
+def several_seeds(student):
+    """Raises Wrong unless the mean over the seeds comes first; seeds may differ."""
+    base, new = {1: 90.0, 2: 70.0, 3: 50.0, 7: 30.0}, {1: 20.0, 2: 20.0, 5: 80.0}
+    b, n = 60.0, 40.0  # their means; the medians are 60 and 20
+    got = student.harmonic_mean({"base": dict(base), "new": dict(new)})
+    right = 2 * b * n / (b + n)
+    need(
+        abs(got - 2 * 60 * 20 / 80) > 1e-3,
+        f"The median over the seeds was taken: {got:.3f}, and with the mean H is {right:.3f}.",
+    )
+    need(
+        abs(got - right) < 1e-6,
+        f"Base {list(base.values())} and new {list(new.values())} gave {got:.3f}, and {right:.3f} "
+        "is wanted: first the mean over the seeds of each half, then H.",
+    )
+
+
+# 26: a stale result
+
+BEFORE = "def f(x):\n    y = x + 1\n    return y\n"
+SAME = {
+    "a comment": "def f(x):\n    y = x + 1  # one more\n    return y\n",
+    "a docstring": 'def f(x):\n    """One more."""\n    y = x + 1\n    return y\n',
+    "an empty line": "def f(x):\n    y = x + 1\n\n    return y\n",
+    "a docstring of the file": f'"""A file."""\n\n{BEFORE}',
+}
+OTHER = {
+    "a number (1 became 2)": BEFORE.replace("1", "2"),
+    "a sign (+ became -)": BEFORE.replace("+", "-"),
+    "a name (y became z)": BEFORE.replace("y", "z"),
+    "a string": f'{BEFORE}\nNAME = "a"\n',
+    "that string (a became b)": f'{BEFORE}\nNAME = "b"\n',
+    "the first line of a function": BEFORE.replace("y = x + 1", "y = x + 3"),
+    "the last line of a function": BEFORE.replace("return y", "return x"),
+    "a line at the top of a function without a docstring": "def f(x):\n    return x\n",
+    "the order of two lines": "def f(x):\n    return y\n    y = x + 1\n",
+    "a second function": f"{BEFORE}\n\n{BEFORE.replace('f(', 'g(')}",
+    "the first of two functions": f"{BEFORE.replace('1', '4')}\n\n{BEFORE.replace('f(', 'g(')}",
+    "a line in an inner class": f"{BEFORE}\nclass C:\n    a = 1\n",
+    "that line (1 became 2)": f"{BEFORE}\nclass C:\n    a = 2\n",
+}
+
+
+def stale_result(student):
+    """26: the digests of one and of two small files, edited in many ways."""
+    with tempfile.TemporaryDirectory() as folder:
+        digests = Digests(student, Path(folder))
+        digest = digests.of(BEFORE)
+        need(len(digest) == 8, f"A digest has 8 digits, and not {len(digest)}: {digest}.")
+        need(digest == digests.of(BEFORE), "The same code twice gave two digests.")
+        for what, text in SAME.items():
+            same = digests.of(text) == digest
+            need(same, f"{what} was added, and the digest changed: a run would be repeated.")
+        seen = {digest: "the code as it was"}
+        for what, text in OTHER.items():
+            other = digests.of(text)
+            need(
+                other not in seen,
+                f"Another digest is wanted for {what}; it is that of {seen.get(other)}. A result "
+                "of the old code would be taken for one of the new code.",
+            )
+            seen[other] = what
+        first, last = OTHER["a number (1 became 2)"], OTHER["a sign (+ became -)"]
+        both = digests.of(BEFORE, BEFORE)
+        for place, texts in (("first", (first, BEFORE)), ("last", (BEFORE, last))):
+            need(
+                digests.of(*texts) != both,
+                f"Of two files, the {place} one was edited, and the digest is the same.",
+            )
+        need(digests.of(first, last) != digests.of(last, first), "The order of files counts.")
+
+
+class Digests:
+    """Writes texts to new files, and asks the student's digest_of_code for their digest."""
+
+    def __init__(self, student, folder):
+        self.student, self.folder, self.number = student, folder, 0
+
+    def of(self, *texts):
+        """Texts of Python files → their digest."""
+        files = []
+        for text in texts:
+            self.number += 1  # a new name each time, for digests are kept by the names
+            files.append(self.folder / f"{self.number}.py")
+            files[-1].write_text(text, encoding="utf-8")
+        return of_type(self.student.digest_of_code(*files), str, "digest_of_code")

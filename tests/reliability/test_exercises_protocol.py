@@ -1,0 +1,286 @@
+"""Exercises 9, 10, 17, 18, 26: wrong answers that their checks must see, right ones that pass."""
+
+import pytest
+
+from tests.reliability.answers import assert_right, assert_wrong, names
+
+RATE, SAMPLE, H, DIGEST = "learning_rate", "sample_per_class", "harmonic_mean", "digest_of_code"
+HALF, RETURN = ("split_classes", "half"), ("split_classes", "return 2")
+SELECT, UPDATE = ("split_classes.select", "return"), (DIGEST, "digest.update")
+
+
+def rate(first="1e-5", rest="lr * (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2"):
+    """The rate of the first epoch, and of the others."""
+    return {RATE: f"return {first} if epoch == 0 else {rest}"}
+
+
+def sample(draw, groups="by_label.values()"):
+    """sample_per_class with another draw."""
+    return {
+        SAMPLE: f"""
+        by_label = {{}}
+        for item in items:
+            by_label.setdefault(item.label, []).append(item)
+        sample = []
+        for group in {groups}:
+            sample += {draw}
+        return sample
+        """
+    }
+
+
+def mean(b, n, h="2 * b * n / (b + n) if b + n else 0.0"):
+    """harmonic_mean with other means, or another mean of both."""
+    return {
+        H: f"""
+        if not {{"base", "new"}} <= cells.keys():
+            return None
+        base, new = list(cells["base"].values()), list(cells["new"].values())
+        b, n = {b}, {n}
+        return {h}
+        """
+    }
+
+
+def same(function):
+    """harmonic_mean with this function for the mean of each half."""
+    return mean(f"{function}(base)", f"{function}(new)")
+
+
+def halves(changed, copied="dataclasses.replace(dataset, {})"):
+    """The last statement of split_classes."""
+    return {RETURN: "return " + copied.format(changed)}
+
+
+NAMES = "classnames=dataset.classnames[labels.start : labels.stop]"
+PARTS = "train=select(dataset.train), val=select(dataset.val), test=select(dataset.test)"
+CHOOSE = "stream.sample(group, shots) if len(group) >= shots else group"
+IN_PLACE = """
+dataset.classnames = dataset.classnames[labels.start : labels.stop]
+dataset.train, dataset.val = select(dataset.train), select(dataset.val)
+dataset.test = select(dataset.test)
+return dataset
+"""
+
+WRONG = [
+    # 9: the schedule
+    (9, rate(first="lr / 200"), "whatever lr is"),
+    (9, rate(rest="0.001 * (1 + math.cos(math.pi * (epoch - 1) / epochs))"), "published schedule"),
+    (9, rate(rest="lr * (1 + math.cos(math.pi * epoch / epochs)) / 2"), "the cosine begins here"),
+    (9, rate(rest="lr * (1 + math.cos((epoch - 1) / epochs)) / 2"), "falls along a cosine"),
+    (9, rate(rest="lr * (1 - (epoch - 1) / epochs)"), "falls along a cosine"),
+    (
+        9,
+        rate(rest="max(1e-5, lr * (1 + math.cos(math.pi * (epoch - 1) / (epochs - 1))) / 2)"),
+        "published schedule",
+    ),
+    (
+        9,
+        rate(
+            rest="lr if epoch < 2 else 1e-5 + (lr - 1e-5) * (1 + math.cos(math.pi * (epoch - 1) "
+            "/ epochs)) / 2"
+        ),
+        "published schedule",
+    ),
+    (9, {RATE: "lr * epoch"}, "is a `return` missing"),
+    # 10: the sampler
+    (10, sample("stream.sample(group, min(shots, len(group)))"), "nothing is drawn for a class"),
+    (
+        10,
+        sample("[stream.choice(group)] * shots if len(group) >= shots else group"),
+        "without replacement",
+    ),
+    (10, sample("random.sample(group, shots) if len(group) >= shots else group"), "global random"),
+    (10, sample("group[:shots]"), "in CoOp's code"),
+    (10, sample(CHOOSE, "(by_label[label] for label in sorted(by_label))"), "first appearance"),
+    (
+        10,
+        sample("sorted(stream.sample(group, shots)) if len(group) >= shots else group"),
+        "in CoOp's code",
+    ),
+    (
+        10,
+        sample("stream.sample(group, shots) if len(group) >= shots else []"),
+        "all of a class that has fewer",
+    ),
+    (
+        10,
+        {("few_shot", "val"): "val = sample_per_class(dataset.val, shots, stream)"},
+        "validation pictures",
+    ),
+    (10, {("few_shot", "stream"): "stream = random.Random(1)"}, "seed 3"),
+    (10, {("few_shot", "stream"): "stream = random\nrandom.seed(seed)"}, "global random"),
+    (10, {("few_shot", "return"): "return [*train, *val]"}, "gave a list, and a tuple"),
+    # 17: base and new
+    (17, {HALF: "half = len(dataset.classnames) // 2 + 1"}, "ceil"),
+    (17, {HALF: "half = len(dataset.classnames) // 2"}, "ceil"),
+    (17, {HALF: "half = round(len(dataset.classnames) / 2)"}, "ceil"),
+    (
+        17,
+        halves(f"classnames=sorted(dataset.classnames)[labels.start : labels.stop], {PARTS}"),
+        "in the order of their labels",
+    ),
+    (17, halves(PARTS), '"base" has'),
+    (17, halves(f"{NAMES}, train=select(dataset.train), val=select(dataset.val)"), "base.test"),
+    (17, {SELECT: "return [item for item in items if item.label in labels]"}, "from 0"),
+    (
+        17,
+        {
+            SELECT: "return [Item(item.path, item.label - half) for item in items if item.label "
+            "in labels]"
+        },
+        "from 0",
+    ),
+    (
+        17,
+        {
+            SELECT: "return [Item(item.path, item.label % half) for item in sorted(items) if "
+            "item.label in labels]"
+        },
+        "in their order",
+    ),
+    (
+        17,
+        {SELECT: "return [Item(item.path, max(0, item.label - labels.start)) for item in items]"},
+        "exactly the pictures",
+    ),
+    (17, {RETURN: IN_PLACE}, "make a copy"),
+    (17, halves(f"name=which, {NAMES}, {PARTS}"), "Name and templates"),
+    (17, {("split_classes", "raise"): "return None"}, "should raise ValueError"),
+    # 18: the harmonic mean
+    (18, same("statistics.median"), "median"),
+    (18, same("max"), "mean over the seeds"),
+    (18, same("min"), "mean over the seeds"),
+    (18, mean("base[0]", "new[0]"), "mean over the seeds"),
+    (
+        18,
+        mean("statistics.mean(base)", "statistics.mean(new)", "math.sqrt(b * n)"),
+        "your code stopped",
+    ),
+    (18, mean("statistics.mean(base)", "statistics.mean(new)", "(b * n) ** 0.5"), "geometric"),
+    (18, mean("statistics.mean(base)", "statistics.mean(new)", "(b + n) / 2"), "arithmetic"),
+    (
+        18,
+        mean("statistics.mean(base)", "statistics.mean(new)", "b * n / (b + n) if b + n else 0.0"),
+        "H is",
+    ),
+    (
+        18,
+        mean(
+            "statistics.mean(base)",
+            "statistics.mean(new)",
+            "round(2 * b * n / (b + n), 1) if b + n else 0.0",
+        ),
+        "",
+    ),
+    (
+        18,
+        mean(
+            "0",
+            "0",
+            "statistics.mean(2 * b * n / (b + n) for b, n in zip(base, new) if b + n) if "
+            "base[0] else 0.0",
+        ),
+        "mean over the seeds",
+    ),
+    (
+        18,
+        {
+            H: """
+                halves = [cells.get(half, {1: 0.0}).values() for half in ("base", "new")]
+                b, n = map(statistics.mean, halves)
+                return 2 * b * n / (b + n) if b + n else 0.0
+                """
+        },
+        "give None",
+    ),
+    (
+        18,
+        mean(
+            "statistics.mean(base)",
+            "statistics.mean(new)",
+            "2 * b * n / (b + n) if b + n else None",
+        ),
+        "should give 0",
+    ),
+    # 26: a stale result
+    (
+        26,
+        {UPDATE: "digest.update(ast.dump(tree, annotate_fields=False)[:60].encode())"},
+        "Another digest",
+    ),
+    (26, {UPDATE: "digest.update(file.read_bytes())"}, "a comment was added"),
+    (26, {UPDATE: "digest.update(file.name.encode())"}, "two digests"),
+    (26, {UPDATE: "digest.update(ast.dump(tree.body[-1]).encode())"}, "Another digest"),
+    (26, {(DIGEST, "if"): "pass"}, "a docstring was added"),
+    (
+        26,
+        {
+            (
+                DIGEST,
+                "if",
+            ): """
+                if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None:
+                    del node.body[0]
+                """
+        },
+        "a docstring of the file was added",
+    ),
+    (26, {(DIGEST, "return"): "return digest.hexdigest()"}, "8 digits"),
+]
+
+RIGHT = [
+    (9, rate()),
+    (
+        9,
+        {
+            RATE: """
+                if not epoch:
+                    return 1e-5
+                return lr * math.cos(math.pi * (epoch - 1) / (2 * epochs)) ** 2
+                """
+        },
+    ),
+    (10, sample(CHOOSE)),
+    (
+        10,
+        sample(
+            "group if len(group) < shots else stream.sample(group, k=shots)",
+            "[[item for item in items if item.label == label] for label in "
+            "dict.fromkeys(item.label for item in items)]",
+        ),
+    ),
+    (17, halves(f"{NAMES}, {PARTS}")),
+    (17, {HALF: "half = (len(dataset.classnames) + 1) // 2"}),
+    (
+        17,
+        {
+            RETURN: "return Dataset(dataset.name, dataset.classnames[labels.start : "
+            "labels.stop], dataset.templates, select(dataset.train), select(dataset.val), "
+            "select(dataset.test), dataset.own_split, dataset.folder)"
+        },
+    ),
+    (18, same("statistics.fmean")),
+    (18, mean("sum(base) / len(base)", "sum(new) / len(new)", "statistics.harmonic_mean([b, n])")),
+    (
+        26,
+        {
+            UPDATE: """
+                names = sorted(ast.dump(node) for node in ast.walk(tree))
+                digest.update(str(names).encode())
+                """
+        },
+    ),
+    (26, {UPDATE: "digest.update(ast.unparse(tree).encode())"}),
+    (26, {UPDATE: "digest.update(hashlib.sha256(ast.dump(tree).encode()).digest())"}),
+]
+
+
+@pytest.mark.parametrize("answer", WRONG, ids=names(WRONG))
+def test_a_wrong_answer_is_told(answer, tmp_path):
+    assert_wrong(answer, tmp_path)
+
+
+@pytest.mark.parametrize("answer", RIGHT, ids=names(RIGHT))
+def test_another_right_answer_passes(answer, tmp_path):
+    assert_right(answer, tmp_path)
