@@ -16,8 +16,7 @@ them look at each other; then they are cut in two, a half for each tower, layer 
 
 Differs from the paper, where it is silent (notes/upt.md tells how others closed these gaps):
 - Sizes of theta, map D_t → D_v: the author's later release. Visual prompts enter after `ln_pre`.
-- attention="literal" is Eq. (5) to the letter, whose SA(U) hardly mixes prompts; "normed" reads
-  SA(LN U), as the second line does; "released" is the release's layer, which mixes none.
+- attention="normed" reads Eq. (5)'s SA(U), which hardly mixes prompts ("literal"), as SA(LN U).
 
     python train.py --method upt            (measured times and accuracies: README.md)
 """
@@ -125,6 +124,7 @@ class Theta(nn.Module):
             return U + self.dropout(self.ffn(self.ln_2(U)))
         # UPT Eq. (5): U' = SA(U) + LN(U);  U-hat = FFN(LN(U')) + LN(U')
         normed = self.ln_1(U)
-        U = self.dropout(self.self_attention(U if self.attention == "literal" else normed)) + normed
+        seen = U if self.attention == "literal" else normed
+        U = self.dropout(self.self_attention(seen)) + normed
         normed = self.ln_2(U)
         return self.dropout(self.ffn(normed)) + normed

@@ -414,8 +414,8 @@ save (the last layer computes only the rows that are read) may wait until the re
         file="prompts/upt.py",
         task="""
 Write self-attention over the 2n prompts of each layer (`Theta.self_attention`) and both lines of
-Eq. (5) in `Theta.forward`. `seen` is what SA reads: U, or LN(U) if attention="normed". Look closely
-at the equation: which residuals are normalised? `self.dropout` acts on what SA and FFN give.""",
+Eq. (5) in `Theta.forward`. `normed` is LN(U), and `seen` is what SA
+reads: LN(U), or U if attention="literal". Look closely at the equation: which residuals are normalised? `self.dropout` acts on what SA and FFN give.""",
         hint="U is [depth, 2n, D]: the 2n prompts are the sequence. Heads are slices of D. Both "
         "residuals go through an LN.",
         minutes=35,
@@ -451,15 +451,14 @@ their length (notes/upt.md, which also tells where this mistake has been made)."
         needs=(14,),
         planted=(
             ("Theta.forward", "U 2"),
-            "U = self.dropout(self.self_attention(seen.transpose(0, 1)).transpose(0, 1)) + "
-            "self.ln_1(U)",
+            "U = self.dropout(self.self_attention(seen.transpose(0, 1)).transpose(0, 1)) + normed",
         ),
         mistakes=(
             Mistake(
                 ("Theta.forward", "U 2"),
                 """
                 halves = [self.self_attention(half) for half in seen.chunk(2, dim=1)]
-                U = self.dropout(torch.cat(halves, dim=1)) + self.ln_1(U)
+                U = self.dropout(torch.cat(halves, dim=1)) + normed
                 """,
                 "other half",
             ),
@@ -467,7 +466,7 @@ their length (notes/upt.md, which also tells where this mistake has been made)."
                 ("Theta.forward", "U 2"),
                 """
                 mixed = self.self_attention(seen.flatten(0, 1)[None])[0].unflatten(0, U.shape[:2])
-                U = self.dropout(mixed) + self.ln_1(U)
+                U = self.dropout(mixed) + normed
                 """,
                 "different layers",
             ),

@@ -128,7 +128,8 @@ def theta_written_out(theta, U):
 
 
 @pytest.mark.parametrize(
-    "attention, heads", [("literal", 1), ("literal", 2), ("normed", 1), ("normed", 2), ("released", 1)]
+    "attention, heads",
+    [("literal", 1), ("literal", 2), ("normed", 1), ("normed", 2), ("released", 1)],
 )
 def test_theta_is_its_equation_written_out(attention, heads):
     """UPT Eq. (5) to the letter and with SA(LN U), and the layer of the author's release."""
