@@ -140,9 +140,7 @@ $$t = [V]_1 \ldots [V]_{M/2} [\mathrm{CLASS}] \ldots [V]_M$$""",
         r"$$[V]_1^i [V]_2^i \ldots [V]_M^i \neq [V]_1^j [V]_2^j \ldots [V]_M^j$$", drawing=CSC
     ),
     9: Sheet(
-        r"""$$\mathrm{lr}_0 = 10^{-5}$$
-
-$$\mathrm{lr}_e = \frac{\mathrm{lr}}{2}\left(1 + \cos\frac{\pi (e-1)}{E}\right)$$""",
+        r"$$\frac{\mathrm{lr}}{2} (1 + \cos \pi x)$$ with x = ________ in epoch e of E",
         drawing=AXES,
     ),
     10: Sheet(
