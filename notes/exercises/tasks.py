@@ -415,7 +415,8 @@ save (the last layer computes only the rows that are read) may wait until the re
         task="""
 Write self-attention over the 2n prompts of each layer (`Theta.self_attention`) and both lines of
 Eq. (5) in `Theta.forward`. `normed` is LN(U), and `seen` is what SA
-reads: LN(U), or U if attention="literal". Look closely at the equation: which residuals are normalised? `self.dropout` acts on what SA and FFN give.""",
+reads: LN(U), or U if attention="literal". Look closely at the equation: which residuals are
+normalised? `self.dropout` acts on what SA and FFN give.""",
         hint="U is [depth, 2n, D]: the 2n prompts are the sequence. Heads are slices of D. Both "
         "residuals go through an LN.",
         minutes=35,

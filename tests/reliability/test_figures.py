@@ -145,7 +145,8 @@ def test_attention_is_found_for_every_block_with_the_prompts_and_leaves_no_hook_
     method, images = make(clip_tiny, "vpt"), pictures(clip_tiny)
     before = method.encode_image(images)
     found = attention.of_every_block(method, images)
-    assert [tuple(weights.shape) for weights in found] == [(3, 2, 1 + 4 + 25, 1 + 4 + 25)] * 4
+    tokens = 1 + 4 + 64  # [CLS], prompts, patches
+    assert [tuple(weights.shape) for weights in found] == [(3, 2, tokens, tokens)] * 4
     assert torch.equal(method.encode_image(images), before)
     assert not any(
         block.attn._forward_pre_hooks for block in clip_tiny.visual.transformer.resblocks
@@ -160,7 +161,7 @@ def test_what_a_deep_prompt_looks_at_changes_no_feature(clip_tiny, name):
 
     def spoil(block, inputs, x):
         x = x.clone()
-        x[:, 1:-25] = 1e3
+        x[:, 1:-64] = 1e3
         return x if x.shape[1] > 1 else None  # the last block returns [CLS] only
 
     hooks = [block.register_forward_hook(spoil) for block in clip_tiny.visual.transformer.resblocks]
