@@ -61,7 +61,7 @@ def hidden_functions(exercise, others):
         return []
     own = {function_of(place) for place in (*exercise.blanks, *exercise.planted[:1])}
     asked = {}  # in order, and once
-    for other in others.values() if others else ():
+    for other in dict(others).values():
         if other.file == exercise.file:
             asked.update(dict.fromkeys(map(function_of, other.blanks)))
     return [name for name in asked if name not in own and not name.endswith("__init__")]

@@ -2,6 +2,7 @@
 
 import _thread
 import importlib.util
+import signal
 import sys
 import threading
 import time
@@ -25,6 +26,7 @@ def run_check(check, path, seconds=180):
     is_over = threading.Event()
     guard = threading.Thread(target=stop_after, args=(seconds, is_over), daemon=True)
     started = time.monotonic()
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
     guard.start()
     try:
         torch.manual_seed(0)
@@ -49,6 +51,7 @@ def run_check(check, path, seconds=180):
         return f"your code stopped with {type(error).__name__}: {error} ({line_of(error, path)})"
     finally:
         is_over.set()
+        signal.signal(signal.SIGINT, usual)
 
 
 def stop_after(seconds, is_over):

@@ -43,6 +43,15 @@ def test_a_file_that_never_ends_is_ended(tmp_path):
     assert word == "not yet" and "did not end within 1 s" in sentence
 
 
+def test_a_process_that_cannot_be_interrupted_is_ended(monkeypatch, tmp_path):
+    def run(command, timeout, **_):
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(classroom.subprocess, "run", run)
+    write_file(tmp_path, 9, LOOP)
+    assert "within 130 s by the clock" in classroom.verdict_of(9, tmp_path, 1).sentence
+
+
 @pytest.fixture
 def told(monkeypatch):
     """What the processes say: {text of a file: sentence}."""
