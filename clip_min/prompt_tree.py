@@ -85,7 +85,7 @@ def splice(clip, classnames, n_ctx, position="end", class_specific=False):
 
     >>> from clip_min import load_clip
     >>> splice(load_clip("tiny"), ["cat", "dog"], n_ctx=2, position="middle")
-    [[1334, -1, 1148, -2, 269, 1335], [1334, -1, 783, 326, -2, 269, 1335]]
+    [[1408, -1, 1155, -2, 269, 1409], [1408, -1, 602, 326, -2, 269, 1409]]
     """
     tokenizer, prompts = clip.tokenizer, []
     before = {"end": n_ctx, "middle": n_ctx // 2, "front": 0}[position]
