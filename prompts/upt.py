@@ -96,7 +96,7 @@ class UPT(nn.Module):
 
 
 class Theta(nn.Module):
-    """The lightweight transformer layer of UPT Eq. (5), shared by all layers' prompts."""
+    """The transformer layer of UPT Eq. (5), for all layers. attention="released": see upt.md."""
 
     def __init__(self, width, heads, dropout, attention):
         super().__init__()
@@ -122,7 +122,7 @@ class Theta(nn.Module):
         if self.attention == "released":
             U = self.ln_1(U + self.dropout(self.self_attention(U)))
             return U + self.dropout(self.ffn(self.ln_2(U)))
-        # UPT Eq. (5): U' = SA(U) + LN(U);  U-hat = FFN(LN(U')) + LN(U')
+        # UPT Eq. (5): U' = SA(U) + LN(U), here SA(LN U);  U-hat = FFN(LN(U')) + LN(U')
         normed = self.ln_1(U)
         seen = U if self.attention == "literal" else normed
         U = self.dropout(self.self_attention(seen)) + normed

@@ -1,5 +1,7 @@
 """Students' answers: the project's files with some statements replaced, given to their checks."""
 
+import pytest
+
 from notes.exercises import cut
 from notes.exercises.checks import CHECKS
 from notes.exercises.judge import run_check
@@ -39,3 +41,17 @@ def assert_right(answer, folder):
     """(number, {place: code}): another way to write it, which is right as well."""
     number, places = answer
     assert check_answer(number, places, folder) is None
+
+
+def both_tests(wrong, right):
+    """Lists of wrong and of right answers → the two tests of them."""
+
+    @pytest.mark.parametrize("answer", wrong, ids=names(wrong))
+    def a_wrong_answer_is_told(answer, tmp_path):
+        assert_wrong(answer, tmp_path)
+
+    @pytest.mark.parametrize("answer", right, ids=names(right))
+    def another_right_answer_passes(answer, tmp_path):
+        assert_right(answer, tmp_path)
+
+    return a_wrong_answer_is_told, another_right_answer_passes

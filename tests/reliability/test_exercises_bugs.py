@@ -1,8 +1,6 @@
 """Exercises 19 to 21: wrong repairs that their checks must see, right ones that pass."""
 
-import pytest
-
-from tests.reliability.answers import assert_right, assert_wrong, names
+from tests.reliability.answers import both_tests
 
 LOGITS, WEIGHTS = ("CoOp.classify", "return"), ("UPT.class_weights", "return")
 PI, CONTEXT = ("CoCoOp.context", "pi"), ("CoCoOp.context", "return")
@@ -102,12 +100,4 @@ RIGHT = [
     ),
 ]
 
-
-@pytest.mark.parametrize("answer", WRONG, ids=names(WRONG))
-def test_a_wrong_answer_is_told(answer, tmp_path):
-    assert_wrong(answer, tmp_path)
-
-
-@pytest.mark.parametrize("answer", RIGHT, ids=names(RIGHT))
-def test_another_right_answer_passes(answer, tmp_path):
-    assert_right(answer, tmp_path)
+test_a_wrong_answer_is_told, test_another_right_answer_passes = both_tests(WRONG, RIGHT)

@@ -1,8 +1,6 @@
 """Exercises 1 to 5, 7 and 25: wrong answers that their checks must see, right ones that pass."""
 
-import pytest
-
-from tests.reliability.answers import assert_right, assert_wrong, names
+from tests.reliability.answers import both_tests
 
 MERGE, JOIN, EMBED = "Tokenizer.merge", "merge_pair", "VisionTransformer.embed"
 CLASSIFY, SET, FEATURES = "ZeroShot.classify", "ZeroShot.set_classes", "ZeroShot.text_features"
@@ -325,12 +323,4 @@ RIGHT = [
     ),
 ]
 
-
-@pytest.mark.parametrize("answer", WRONG, ids=names(WRONG))
-def test_a_wrong_answer_is_told(answer, tmp_path):
-    assert_wrong(answer, tmp_path)
-
-
-@pytest.mark.parametrize("answer", RIGHT, ids=names(RIGHT))
-def test_another_right_answer_passes(answer, tmp_path):
-    assert_right(answer, tmp_path)
+test_a_wrong_answer_is_told, test_another_right_answer_passes = both_tests(WRONG, RIGHT)

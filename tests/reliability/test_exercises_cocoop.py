@@ -1,8 +1,6 @@
 """Exercises 11, 12 and 23: wrong answers that their checks must see, right ones that pass."""
 
-import pytest
-
-from tests.reliability.answers import assert_right, assert_wrong, names
+from tests.reliability.answers import both_tests
 
 NET = ("CoCoOp.__init__", "self.meta_net", "self.meta_net.add_module 3")
 CONTEXT, TREE, ENCODE = "CoCoOp.context", "PromptTree.__init__", "encode_trees"
@@ -249,12 +247,4 @@ RIGHT = [
     (23, {MASK: "mask = torch.tensor([[a[: len(b)] == b for b in place] for a in place])"}),
 ]
 
-
-@pytest.mark.parametrize("answer", WRONG, ids=names(WRONG))
-def test_a_wrong_answer_is_told(answer, tmp_path):
-    assert_wrong(answer, tmp_path)
-
-
-@pytest.mark.parametrize("answer", RIGHT, ids=names(RIGHT))
-def test_another_right_answer_passes(answer, tmp_path):
-    assert_right(answer, tmp_path)
+test_a_wrong_answer_is_told, test_another_right_answer_passes = both_tests(WRONG, RIGHT)

@@ -1,8 +1,6 @@
 """Exercises 6 and 8: wrong answers that their checks must see, right ones that pass."""
 
-import pytest
-
-from tests.reliability.answers import assert_right, assert_wrong, names
+from tests.reliability.answers import both_tests
 
 EMBED, INIT, PLAIN = "embed", ("CoOp.__init__", "if"), "CoOp.plain_class_weights"
 CONTEXT = ("CoOp.class_weights", "context")
@@ -244,12 +242,4 @@ RIGHT = [
     (8, {CONTEXT: "context = self.ctx.reshape(1, -1, self.ctx.shape[-1])"}),
 ]
 
-
-@pytest.mark.parametrize("answer", WRONG, ids=names(WRONG))
-def test_a_wrong_answer_is_told(answer, tmp_path):
-    assert_wrong(answer, tmp_path)
-
-
-@pytest.mark.parametrize("answer", RIGHT, ids=names(RIGHT))
-def test_another_right_answer_passes(answer, tmp_path):
-    assert_right(answer, tmp_path)
+test_a_wrong_answer_is_told, test_another_right_answer_passes = both_tests(WRONG, RIGHT)

@@ -1,8 +1,6 @@
 """Exercises 9, 10, 17, 18, 26: wrong answers that their checks must see, right ones that pass."""
 
-import pytest
-
-from tests.reliability.answers import assert_right, assert_wrong, names
+from tests.reliability.answers import both_tests
 
 RATE, SAMPLE, H, DIGEST = "learning_rate", "sample_per_class", "harmonic_mean", "digest_of_code"
 HALF, RETURN = ("split_classes", "half"), ("split_classes", "return 2")
@@ -275,12 +273,4 @@ RIGHT = [
     (26, {UPDATE: "digest.update(hashlib.sha256(ast.dump(tree).encode()).digest())"}),
 ]
 
-
-@pytest.mark.parametrize("answer", WRONG, ids=names(WRONG))
-def test_a_wrong_answer_is_told(answer, tmp_path):
-    assert_wrong(answer, tmp_path)
-
-
-@pytest.mark.parametrize("answer", RIGHT, ids=names(RIGHT))
-def test_another_right_answer_passes(answer, tmp_path):
-    assert_right(answer, tmp_path)
+test_a_wrong_answer_is_told, test_another_right_answer_passes = both_tests(WRONG, RIGHT)

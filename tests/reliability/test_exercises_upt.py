@@ -1,8 +1,6 @@
 """Exercises 13 to 16 and 24: wrong answers that their checks must see, right ones that pass."""
 
-import pytest
-
-from tests.reliability.answers import assert_right, assert_wrong, names
+from tests.reliability.answers import both_tests
 
 ENCODE, INTRA, INTER = "VPT.encode_image", "intra_class_variance", "inter_class_variance"
 HEADS = ("Theta.self_attention", "q, k, v 2")
@@ -270,12 +268,4 @@ RIGHT = [
     (24, {("theta_forward", "U"): "U = LN_U + theta.self_attention(theta.ln_1(U))"}),
 ]
 
-
-@pytest.mark.parametrize("answer", WRONG, ids=names(WRONG))
-def test_a_wrong_answer_is_told(answer, tmp_path):
-    assert_wrong(answer, tmp_path)
-
-
-@pytest.mark.parametrize("answer", RIGHT, ids=names(RIGHT))
-def test_another_right_answer_passes(answer, tmp_path):
-    assert_right(answer, tmp_path)
+test_a_wrong_answer_is_told, test_another_right_answer_passes = both_tests(WRONG, RIGHT)
