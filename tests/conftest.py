@@ -1,4 +1,4 @@
-"""CLIPs that many tests use."""
+"""CLIPs that many tests use, and the start of what runs beside the tests."""
 
 import os
 
@@ -7,11 +7,24 @@ import torch
 
 from clip_min import load_clip
 from clip_min.model import build_clip
+from tests import beside
 from tests.golden.weights import golden_state_dict
 from tests.helpers import GOLDEN, letters_tokenizer
 
 torch.set_num_threads(1)  # models this small are slower with two
 os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
+
+
+def pytest_collection_finish(session):
+    """Programs that take long start now."""
+    if not session.config.option.collectonly:
+        for item in session.items:
+            beside.start(getattr(item, "fixturenames", ()))
+
+
+def pytest_sessionfinish():
+    """What has not started by now is not waited for."""
+    beside.ONE_AFTER_THE_OTHER.shutdown(wait=False, cancel_futures=True)
 
 
 @pytest.fixture(scope="session")

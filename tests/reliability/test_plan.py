@@ -1,15 +1,8 @@
-"""Protocols, and sweeps that are killed, run twice at once, or shared out to processes."""
+"""Protocols: what is learned, and what the prompt is evaluated on. Sweeps: test_sweeps.py."""
 
-import os
-import random
-import subprocess
-import sys
-import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
-import torch
 from PIL import Image
 
 import eval as eval_script
@@ -18,27 +11,14 @@ from clip_min.data import SHIFTED, few_shot, load_dataset
 from clip_min.world import benchmarks
 from prompts.experiments import batches, plan, runs
 from tests.reliability.helpers import (
-    ROOT,
     call,
     prompts,
     refusal,
     rows,
-    same_prompts,
     train,
 )
 
 pytestmark = pytest.mark.usefixtures("few_pictures")
-
-IDENTIFIES = (
-    "method",
-    "dataset",
-    "classes",
-    "trained_on",
-    "trained_classes",
-    "shots",
-    "seed",
-    "split",
-)
 
 
 def evaluations(out):
@@ -290,178 +270,7 @@ def test_different_words_never_share_a_folder(one, other):
     assert runs.folder_name(one) != runs.folder_name(other)
 
 
-# Trust: processes that die, and processes that meet
-
-SCRIPT = """
-import train
-from clip_min.world import benchmarks
-benchmarks.PICTURES = {"train": 2, "val": 1, "test": 2}
-from prompts.experiments import progress
-progress.SAVE_EVERY = 0  # seconds
-train.run_script(train.main)
-"""
-ARGUMENTS = (
-    "--method",
-    "coop",
-    "upt",
-    "--shots",
-    "1",
-    "--seed",
-    "1",
-    "2",
-    "--epochs",
-    "4",
-    "--batch-size",
-    "4",
-)
-ENVIRONMENT = os.environ | dict(
-    PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1"
-)  # other threads may change the last bits
-
-
-@pytest.fixture(scope="module")
-def start(tmp_path_factory):
-    """A function that starts the sweep in a process of its own: → subprocess.Popen."""
-    script = tmp_path_factory.mktemp("script") / "train_a_little.py"
-    script.write_text(SCRIPT)
-
-    def start(out, *more, launcher=()):
-        command = [sys.executable, *launcher, script, *ARGUMENTS, "--out", out, *more]
-        pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        return subprocess.Popen(
-            [str(word) for word in command], cwd=ROOT, text=True, env=ENVIRONMENT, **pipes
-        )
-
-    return start
-
-
-@pytest.fixture(scope="module")
-def undisturbed(start, tmp_path_factory):
-    out = tmp_path_factory.mktemp("undisturbed")
-    assert finish(start(out)) and len(prompts(out)) == 4
-    return out
-
-
-def finish(process):
-    """What a process prints. It must end well."""
-    printed, errors = process.communicate()
-    assert process.returncode == 0, errors
-    return printed
-
-
-def whole_and_equal(out, undisturbed):
-    """Every row once, with the same figure, and the same prompts bit for bit; nothing half
-    written."""
-    for folder in (out, undisturbed):
-        assert set(Counter(tuple(r[k] for k in IDENTIFIES) for r in rows(folder)).values()) == {1}
-    expected = {tuple(r[k] for k in (*IDENTIFIES, "accuracy")) for r in rows(undisturbed)}
-    assert {tuple(r[k] for k in (*IDENTIFIES, "accuracy")) for r in rows(out)} == expected
-    assert same_prompts(out, undisturbed)
-    assert all(
-        {file.name for file in path.parent.iterdir()} == {"prompt.pt"}
-        for path in out.rglob("prompt.pt")
-    )
-
-
-def test_a_sweep_killed_again_and_again_ends_as_if_nothing_had_happened(
-    start, undisturbed, tmp_path
-):
-    stream, alive = random.Random(0), []
-    for _ in range(3):
-        process = start(tmp_path)
-        for _ in range(stream.randrange(1, 16)):  # lines that it prints
-            process.stdout.readline()
-        time.sleep(stream.random() / 10)
-        alive.append(process.poll() is None)
-        process.kill()
-        process.communicate()
-    assert alive[0]  # at least this one was killed at work
-    finish(start(tmp_path))
-    whole_and_equal(tmp_path, undisturbed)
-
-
-def test_two_sweeps_at_once_share_the_runs_and_do_everything_once(start, undisturbed, tmp_path):
-    printed = [finish(process) for process in [start(tmp_path) for _ in range(2)]]
-    whole_and_equal(tmp_path, undisturbed)
-    assert (
-        sum(text.count("learned parameters") for text in printed) == 4
-    )  # each run was learned by one of them
-    assert (
-        printed[0].splitlines()[-4:] == printed[1].splitlines()[-4:]
-    )  # and both end with the same summary
-
-
-def test_jobs_share_the_runs_out(start, undisturbed, tmp_path):
-    printed = finish(start(tmp_path, "--jobs", 2))
-    whole_and_equal(tmp_path, undisturbed)
-    assert printed.splitlines()[-1].endswith(")") and "over 2 seeds" in printed
-
-
-def test_two_processes_of_torchrun_compute_the_losses_of_one(start, undisturbed, tmp_path):
-    """The same global batches, half in each process: equal losses up to rounding; only one of
-    them writes."""
-    printed = finish(start(tmp_path, launcher=TORCHRUN))
-    assert printed.count("learned parameters") == 4 and len(rows(tmp_path)) == 5
-    found, expected = prompts(tmp_path), prompts(undisturbed)
-    assert found.keys() == expected.keys()
-    for path, one in expected.items():
-        epochs = (
-            2 if one["method"] == "upt" else 4
-        )  # later, UPT's steps have magnified the rounding
-        pairs = list(zip(one["losses"], found[path]["losses"], strict=True))
-        assert len(pairs) == 4 and max(abs(a - b) for a, b in pairs[:epochs]) < 1e-5
-        for name, tensor in one["learned"].items():
-            assert torch.allclose(tensor, found[path]["learned"][name], atol=1e-3)
-
-
-TORCHRUN = ("-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone")
-
-
-def test_torchrun_counts_no_picture_twice_if_there_are_fewer_than_a_batch(tmp_path):
-    """Five pictures, a batch of 32: one batch of 5, shared out as 3 and 2."""
-    script = tmp_path / "few.py"
-    script.write_text(SCRIPT.replace('"train": 2', '"train": 1'))
-    folder = tmp_path / "five"
-    for name in ("a", "b", "c", "d", "e"):
-        for part in ("train", "test"):
-            (folder / part / name).mkdir(parents=True)
-            Image.new("RGB", (40, 40), ("abcde".index(name) * 50, 0, 90)).save(
-                folder / part / name / "1.png"
-            )
-    found = {}
-    for processes, launcher in ((1, ()), (2, TORCHRUN)):
-        out = tmp_path / str(processes)
-        command = [
-            sys.executable,
-            *launcher,
-            script,
-            "--method",
-            "coop",
-            "--shots",
-            "1",
-            "--epochs",
-            "3",
-        ]
-        command += ["--dataset", folder, "--out", out]
-        done = subprocess.run(
-            [str(word) for word in command],
-            cwd=ROOT,
-            env=ENVIRONMENT,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-        (prompt,) = prompts(out).values()
-        found[processes] = (
-            prompt["losses"],
-            [line for line in done.stdout.splitlines() if line.startswith("  epoch")],
-        )
-    one, two = found[1], found[2]
-    assert max(abs(a - b) for a, b in zip(one[0], two[0], strict=True)) < 1e-5
-    accuracies = [
-        [line.split("accuracy")[1].split("%")[0] for line in lines] for _, lines in (one, two)
-    ]
-    assert accuracies[0] == accuracies[1] and len(accuracies[0]) == 3
+# Processes that share a batch
 
 
 def test_fewer_pictures_than_processes_are_refused(monkeypatch):
@@ -470,24 +279,6 @@ def test_fewer_pictures_than_processes_are_refused(monkeypatch):
         ValueError, match="2 training pictures cannot be shared out over 3 processes"
     ):
         batches.training_batches(None, [1, 2], None, 1)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
-def test_a_parent_that_ends_ends_its_jobs(start, tmp_path):
-    process = start(tmp_path, "--jobs", 2, "--epochs", 100000)
-    while "epoch" not in process.stdout.readline():
-        assert process.poll() is None
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    if not children.exists():
-        pytest.skip("this system does not list the children of a process")
-    jobs = [int(word) for word in children.read_text().split()]
-    process.terminate()
-    process.communicate()
-    assert jobs and process.returncode == 143
-    deadline = time.monotonic() + 10
-    while any(Path(f"/proc/{job}").exists() for job in jobs) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not any(Path(f"/proc/{job}").exists() for job in jobs)
 
 
 def test_a_batch_that_cannot_be_shared_out_is_refused(tmp_path, monkeypatch, capsys):

@@ -6,23 +6,23 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from clip_min.files import read_json_lines
 from prompts.experiments import tables
+from tests.beside import beside
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8").split("## The methods")[0]
 EVENING = (ROOT / "notes" / "README.md").read_text(encoding="utf-8").split("## One week")[0]
 BAND = 3  # points: another machine rounds otherwise, and training magnifies it
 
 
 def run(*command):
-    done = subprocess.run(
-        [sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True
-    )
+    """A script and its arguments → what it prints."""
+    words = [sys.executable, *map(str, command)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -35,20 +35,19 @@ def summary(text):
     return [(name, float(accuracy)) for name, accuracy in found]
 
 
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory):
+@beside
+def measured(folder):
     """The first commands of both, in one sweep: {"upt": accuracy, ...}."""
-    out = tmp_path_factory.mktemp("runs")
-    return dict(summary(run("train.py", "--method", "coop", "upt", "--jobs", 2, "--out", out)))
+    return dict(summary(run("train.py", "--method", "coop", "upt", "--out", folder)))
 
 
 @pytest.mark.parametrize(
     "text, shown", [(README, 2), (EVENING, 4)], ids=["README.md", "notes/README.md"]
 )
 def test_the_first_commands_print_what_stands_beside_them(measured, text, shown):
-    beside = summary(text)
-    assert len(beside) == shown
-    for name, accuracy in beside:
+    printed = summary(text)
+    assert len(printed) == shown
+    for name, accuracy in printed:
         assert accuracy == pytest.approx(
             measured[name], abs=0.2 if name == "zero-shot" else BAND
         ), name
