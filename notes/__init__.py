@@ -7,4 +7,5 @@
     rehearsal.py       goes through the real experiments, and says how long they take
     random_weights.py  writes weights of the official shapes for it, with random numbers
     curve.py           draws the pre-training curve
+    what_helped.py     pre-trains with one trick less
 """

@@ -13,6 +13,7 @@ import torch
 from clip_min import load_clip
 from clip_min.files import save_tensors
 from clip_min.world import pretrain, recipe
+from notes import what_helped
 
 WEB, CLOSE_UPS, REGISTERS = recipe.STAGES
 
@@ -150,6 +151,28 @@ def test_a_stage_can_be_run_by_itself_from_the_weights_before_it(whole):
     pretrain_briefly(alone, "--stage", "registers")
     assert equal(weights(whole / "registers.pt"), weights(alone / "registers.pt"))
     assert not (alone / "web.pt").exists()
+
+
+@pytest.mark.parametrize("name", what_helped.RUNS)
+def test_a_run_with_one_trick_less_differs_in_that_alone(name, tmp_path, monkeypatch):
+    sides, trained = [], []
+    monkeypatch.setattr(what_helped, "draw_pictures", lambda *_: recipe.Pictures(None, []))
+    monkeypatch.setattr(what_helped, "load_clip", lambda path: path.name)
+    monkeypatch.setattr(pretrain, "new_clip", lambda *_, **__: sides.append(pretrain.PATCH))
+    monkeypatch.setattr(pretrain, "train", lambda stage, *_, **__: trained.append(stage))
+    what_helped.run(name, tmp_path, tmp_path, what_helped.PAIRS)
+    usual = (WEB.masked, CLOSE_UPS.one_kind, pretrain.PATCH)
+    expected = {
+        "as it is": usual,
+        "no masking": (0, *usual[1:]),
+        "mixed batches": (WEB.masked, 0, pretrain.PATCH),
+        "patches of 8": (*usual[:2], 8),
+    }
+    web, close_ups = trained
+    assert (web.masked, close_ups.one_kind, *sides) == expected[name]
+    changed = dict(pairs=100_000, masked=web.masked)
+    assert web == replace(WEB, **changed)
+    assert close_ups == replace(CLOSE_UPS, pairs=150_000, one_kind=close_ups.one_kind)
 
 
 def test_the_committed_tiny_clip_loads_like_any_other_and_knows_the_miniature_world():
