@@ -1,7 +1,7 @@
 """What well-known mistakes change: each is made in one piece, and measured beside the right way.
 
     python -m notes.mistakes                        all of them, seed 1, as Markdown
-    python -m notes.mistakes coop --seed 1 2 3      of "zero_shot", "coop", "upt"
+    python -m notes.mistakes coop --seed 1 2 3      of "zero_shot", "coop", "joint", "upt"
 
 notes/mistakes.md explains the tables. Tiny CLIP, test pictures, 16 shots, train() of train.py with
 the recipes of prompts/. A row "right" is without any mistake. The change is the mean of (this row -
@@ -93,6 +93,16 @@ def words_counted(method):
     """As many tokens as there are words; the tokens that are left over are lost."""
     ids = method.clip.tokenizer.encode(WORDS)[: len(WORDS.split())]
     method.ctx.data = method.clip.token_embedding.weight[ids].clone()
+
+
+def random_start(method):
+    """Joint's text prompts start from CoOp's random numbers, not from words."""
+    method.T.data = 0.02 * torch.randn_like(method.T)
+
+
+def long_random_start(method):
+    """They start as long as UPT's do, √D: after LayerNorm, of no word's direction."""
+    method.T.data = F.layer_norm(torch.randn_like(method.T), method.T.shape[-1:])
 
 
 def no_mixing(method):
@@ -196,6 +206,11 @@ ROWS = {
         Row("the last position for [EOS]", read_prompts_at(last_position)),
         Row(f'right: starts from "{WORDS}"', options=dict(ctx_init=WORDS)),
         Row("the same, cut in mid-word", words_counted, dict(n_ctx=5, ctx_init=None)),
+    ],
+    "joint": [
+        Row("right"),
+        Row("text prompts start at random", random_start),
+        Row("the same, and as long as UPT's", long_random_start),
     ],
     "upt": [
         Row("right"),
