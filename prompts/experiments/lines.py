@@ -315,7 +315,8 @@ def with_averages(lines):
     """Lines → the same, and after each model's (and source's) lines those of their average.
 
     Miniature and real data sets have averages of their own. They are taken seed by seed, over the
-    seeds that every data set has, for methods that have every data set.
+    seeds that every data set has, for methods that have every data set. In a TRANSFER table it is
+    that of the targets; beside real shifted versions the source's is taken in, too (UPT, Table 1).
     """
     blocks = {}
     for line in lines:
@@ -330,11 +331,13 @@ def with_averages(lines):
         )
         if len(datasets) < 2:
             continue
-        name = average_name(block[0], len(datasets))
-        for line in [line for line in block if line.dataset == datasets[0]]:
-            parts = [lines.get(replace(line, dataset=dataset)) for dataset in datasets]
-            if None not in parts:
-                average = average_of(parts, datasets)
+        averaged = {average_name(block[0], len(datasets)): datasets}
+        if block[0].source == "imagenet" and set(datasets) <= {*SHIFTED["imagenet"]}:
+            averaged[f"average of {len(datasets) + 1}"] = ["imagenet", *datasets]
+        for name, names in averaged.items():
+            for line in [line for line in block if line.dataset == names[0]]:
+                parts = [lines.get(replace(line, dataset=dataset)) for dataset in names]
+                average = average_of(parts, names) if None not in parts else {"cells": {}}
                 if average["cells"]:
                     result[replace(line, dataset=name)] = average
     return result
