@@ -461,14 +461,16 @@ def test_the_papers_averages_stand_beside_averages_of_the_same_data_sets():
     assert {line["paper"] for line in as_dicts(from_pets, "cross-dataset")} == {""}
 
 
-def test_a_split_of_our_own_has_a_footnote_instead_of_the_papers_figures():
-    rows = [make_row("upt", "caltech101", own_split=True, **VIT), make_row("upt", "dtd", **VIT)]
+@pytest.mark.parametrize("unlike", ["own split", "not whole"])
+def test_pictures_unlike_the_papers_have_a_footnote_instead_of_their_figures(unlike):
+    mark = {unlike.replace(" ", "_"): True}
+    rows = [make_row("upt", "caltech101", **mark, **VIT), make_row("upt", "dtd", **VIT)]
     header, body = tables.table(rows, "few-shot")
     assert [row[-1] for row in body] == [
-        "own split",
+        unlike,
         "70.7 (UPT T2)",
-        "own split",
-        "own split: not comparable with the papers' figures",
+        unlike,
+        f"{unlike}: not comparable with the papers' figures",
     ]
     assert len(body[-1]) == 1
     assert tables.as_text(header, body).endswith("\n\n" + body[-1][0])
