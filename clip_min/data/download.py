@@ -163,17 +163,22 @@ def get_list(name, path, remote):
     if path.is_file() and not remote.checksum:
         return
     fetch(remote, path)
-    if BENCHMARKS[name].split and not remote.checksum:
+    if not remote.checksum:
         check_counts(name, path)
 
 
 def check_counts(name, path):
-    """Raises ValueError, and removes it, for a split file without the counts of CoOp's Table 5."""
+    """Raises ValueError, and removes it, for a split file without the counts of CoOp's Table 5, and
+    for a list that does not name ImageNet's 1,000 classes.
+    """
     benchmark = BENCHMARKS[name]
     expected = (benchmark.classes, *benchmark.pictures)
     try:
-        rows = read_split(str(path))
-        found = (len(find_classnames(rows, str(path))), *(len(rows[part]) for part in rows))
+        if not benchmark.split:
+            expected, found = BENCHMARKS["imagenet"].classes, len(path.read_bytes().splitlines())
+        else:
+            rows = read_split(str(path))
+            found = (len(find_classnames(rows, str(path))), *(len(rows[part]) for part in rows))
     except ValueError:
         found = "it is not a split file"
     if found != expected:

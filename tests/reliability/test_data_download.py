@@ -578,15 +578,30 @@ def test_what_a_program_cannot_get_says_how_by_hand_and_gets_the_lists(
     server, tmp_path, capsys, monkeypatch, name
 ):
     source = SOURCES[name]
-    server.files["/list"] = b"n01 tench\n"
+    content = b"n01 tench\n" * 1000
+    server.files["/list"] = content
     here = source.lists[0]._replace(url=server.url + "/list", checksum="")
     if name == "stanford_cars":
-        here = here._replace(checksum=sum_of(b"n01 tench\n"))
+        here = here._replace(checksum=sum_of(content))
     monkeypatch.setitem(SOURCES, name, source._replace(lists=(here,)))
     status, out, _ = run(capsys, tmp_path, "--download", name, "--yes")
     assert status == 2 and "to be had by hand only" in out
     assert f"By hand: {source.by_hand}, below {tmp_path}." in out
-    assert (tmp_path / BENCHMARKS[name].folder / here.name).read_bytes() == b"n01 tench\n"
+    assert (tmp_path / BENCHMARKS[name].folder / here.name).read_bytes() == content
+
+
+def test_a_list_of_class_names_that_was_cut_is_thrown_away_and_had_anew(
+    server, tmp_path, capsys, monkeypatch
+):
+    here = SOURCES["imagenet"].lists[0]._replace(url=server.url + "/list")
+    monkeypatch.setitem(SOURCES, "imagenet", SOURCES["imagenet"]._replace(lists=(here,)))
+    server.odd["/list"] = send(200, (), b"n01 tench\n" * 999)  # and no length
+    server.files["/list"] = b"n01 tench\n" * 1000
+    _, out, _ = run(capsys, tmp_path, "--download", "imagenet", "--yes")
+    assert "(1000: 999), and was thrown away: try again" in out
+    server.odd.clear()
+    run(capsys, tmp_path, "--download", "imagenet", "--yes")
+    assert (tmp_path / "imagenet/classnames.txt").read_bytes() == server.files["/list"]
 
 
 PICTURE_FOLDERS = {  # as CoOp's DATASETS.md prescribes
