@@ -51,8 +51,8 @@ def main(arguments=None):
             status = 0 if download_benchmarks(flags.root, wanted) else 2
             print()
         return max(status, look_over(flags.root, names, flags.quick, flags.all))
-    except ValueError as error:
-        print(shown(str(error)))
+    except (ValueError, OSError) as error:  # OSError: a pipe that nobody reads, too
+        print(f"error: {shown(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nStopped. The same command goes on from there.")

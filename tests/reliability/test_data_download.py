@@ -215,8 +215,9 @@ def test_a_disk_without_room_is_refused_before_the_question(
 ):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0, 0, 40_000_000))
-    status, out, _ = get_eurosat(capsys, tmp_path)
-    assert status == 2 and "is too small: about 0 MB are needed, and 40 MB are free" in out
+    status, _, err = get_eurosat(capsys, tmp_path)
+    assert status == 2 and err.startswith("error: The disk of ")
+    assert "is too small: about 0 MB are needed, and 40 MB are free" in err
     assert ("/EuroSAT.zip", None) in server.asked and not (tmp_path / "eurosat").exists()
 
 
@@ -363,7 +364,7 @@ def test_an_odd_answer_is_one_sentence_and_the_next_try_goes_on(
     server.odd["/EuroSAT.zip"], words = ODD[name]
     status, out, err = get_eurosat(capsys, tmp_path)
     assert not err or err.endswith("\n")  # the sentence has a line of its own
-    (problem,) = [line for line in out.splitlines() if words in line]
+    (problem,) = [line for line in (out + err).splitlines() if words in line]
     assert status == 2 and problem.endswith(".") and "\\n" not in problem
     assert not (tmp_path / "eurosat/2750").exists()
     server.odd.clear()
@@ -402,8 +403,8 @@ def test_a_place_that_cannot_be_written_is_one_sentence(eurosat, tmp_path, capsy
         (tmp_path / path).write_text("a file where a folder belongs")
     else:
         (tmp_path / path).mkdir(parents=True)
-    status, out, _ = get_eurosat(capsys, tmp_path)
-    assert status == 2 and "cannot be written (" in out
+    status, out, err = get_eurosat(capsys, tmp_path)
+    assert status == 2 and "cannot be written (" in out + err
     assert ("(found / in CoOp's Table 5)" in out) == (path != "downloads/lock")  # it went on
 
 
@@ -500,8 +501,8 @@ def test_ctrl_c_while_the_pictures_are_opened_is_one_sentence(
 def test_two_downloads_into_one_folder_do_not_meet(eurosat, tmp_path, capsys):
     (tmp_path / "downloads").mkdir()
     with lock(tmp_path / "downloads/lock"):
-        status, out, _ = get_eurosat(capsys, tmp_path)
-    assert status == 2 and "is running: wait until it ends" in out and out.count("\n") == 3
+        status, _, err = get_eurosat(capsys, tmp_path)
+    assert status == 2 and "is running: wait until it ends" in err and err.count("\n") == 1
 
 
 def test_an_archive_in_an_archive_is_unpacked_and_checked(server, tmp_path, capsys, monkeypatch):
@@ -688,5 +689,14 @@ def test_a_length_that_is_not_a_number_is_an_unknown_size(eurosat, server, tmp_p
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(eurosat, tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    status, out, _ = get_eurosat(capsys, tmp_path / "file")
-    assert status == 2 and "cannot be written" in out and out.count("\n") == 1
+    status, _, err = get_eurosat(capsys, tmp_path / "file")
+    assert status == 2 and "cannot be written" in err and err.count("\n") == 1
+
+
+def test_a_pipe_that_nobody_reads_is_one_sentence(eurosat, tmp_path, capsys, monkeypatch):
+    def closed(*_):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(survey, "look_at", closed)
+    status, _, err = get_eurosat(capsys, tmp_path)
+    assert status == 2 and err.endswith("error: [Errno 32] Broken pipe\n")
