@@ -71,10 +71,11 @@ def fetch_alone(url, path, sha256):
     by_hand = f"get the file elsewhere and put it there by hand: {printable(path)}"
     try:
         download(url, part)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         if not isinstance(error, urllib.error.URLError) and getattr(error, "filename", None):
             raise  # the disk, and not the network
-        reason = printable(getattr(error, "reason", None) or error or type(error).__name__)
+        reason = getattr(error, "reason", None) or error or type(error).__name__
+        reason = printable(" ".join(str(reason).split()))
         status = getattr(error, "code", 0)
         if 400 <= status < 500 and status not in TRY_AGAIN:
             raise ValueError(
@@ -97,7 +98,8 @@ def fetch_alone(url, path, sha256):
 def download(url, part):
     """Append to the file `part` what it still lacks, with progress on stderr.
 
-    Raises OSError or HTTPException if the connection fails, or ends before the promised length.
+    Raises OSError or HTTPException if the connection fails, or ends before the promised length;
+    ValueError if the server sends to an address, or promises a number, that is none.
     """
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
@@ -114,12 +116,14 @@ def download(url, part):
         total = have + int(length) if length.isdecimal() else None
         promised = "?" if total is None else f"{total / 1e6:.0f}"
         with part.open("ab" if have else "wb") as file:
-            while block := response.read(BLOCK):
-                with naming(part):
-                    file.write(block)
-                have += len(block)
-                progress = f"\r{part.stem}: {have / 1e6:.0f} of {promised} MB"
-                print(progress, end="", file=sys.stderr, flush=True)
-            print(file=sys.stderr)
+            try:
+                while block := response.read(BLOCK):
+                    with naming(part):
+                        file.write(block)
+                    have += len(block)
+                    progress = f"\r{part.stem}: {have / 1e6:.0f} of {promised} MB"
+                    print(progress, end="", file=sys.stderr, flush=True)
+            finally:
+                print(file=sys.stderr)
     if total is not None and have < total:
         raise ConnectionError(f"the connection broke after {have:,} of {total:,} bytes")

@@ -11,13 +11,13 @@ exception: it stops when it has converged.)
 1. Once through the command line: train.py with every method on 30 real pictures (1 shot, 1 epoch,
    1 test picture of each class), then eval.py on a prompt that it left.
 2. A table. A picture: open, resize, encode and classify it. A step: one batch of the paper's
-   recipe, forward, backward and SGD; VPT's and UPT's also opens and crops its pictures. The whole
-   run is computed from these two and was not waited for: 16 shots, all steps of the recipe, the
-   16 views of CoOp (10 of CoCoOp), and EuroSAT's 8,100 test pictures.
+   recipe, forward, backward and SGD; VPT and UPT also open and crop its pictures. A whole run is
+   computed from these two: 16 shots, all steps of the recipe, the 16 views of CoOp (10 of CoCoOp),
+   and EuroSAT's 8,100 test pictures. It is not waited for.
 
-Times are CPU seconds on one thread, which other programs on the machine change little. GB (10^9
-bytes) is the peak of resident memory, on Linux, in these steps and with --pictures at once; an
-evaluation takes 256. Each line has its own process. Texts need OpenAI's merges, as in train.py.
+Times are CPU seconds of one thread, which other programs on the machine change little. GB (10^9
+bytes) is the peak of resident memory, on Linux, with --pictures at once; an evaluation takes 256.
+Each line has its own process. Texts need OpenAI's merges, as in train.py.
 """
 
 import argparse
@@ -117,7 +117,8 @@ def measure(name, weights, data_root, steps, pictures):
         epochs = recipe.epochs_for("eurosat", SHOTS)
         found["step_s"] = step_seconds(method, few, recipe.with_changes(epochs=1), steps)
         found["steps"] = epochs * max(1, len(few) // recipe.batch_size)
-        seen += len(few) * min(recipe.views, epochs) * method.image_tower_is_frozen
+        if method.image_tower_is_frozen:
+            seen += len(few) * min(recipe.views, epochs)
     return found | dict(seen=seen, tested=len(dataset.test), gb=peak_gb())
 
 

@@ -19,7 +19,7 @@ another one.
 | Fig. 5 (b) | U                | U                                | [depth, n, D_t]              |
 | Fig. 5 (c) | U, MLP           | U, mlp                           | [depth, 2n, D_t]             |
 
-Differs from the paper, which gives these designs a figure and one sentence each:
+Differs from the paper, which gives these designs a figure and a few sentences each:
 - joint: CoOp's context goes into the first text layer only, as in CoOp; visual prompts go into all
   layers. The context starts from the words "a photo of a", as CoOp's does in CoCoOp's experiments
   (arXiv:2203.05557, Sec. 4), if n_ctx is their number of tokens, and at random otherwise.

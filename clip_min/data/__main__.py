@@ -5,7 +5,7 @@
     python -m clip_min.data DATA --download eurosat dtd        download these into DATA first
 
 Exit status: 0 if all that is there is whole, 1 if something is missing, unreadable or other than
-in CoOp's Table 5, 2 if there is nothing to look at.
+in CoOp's Table 5, 2 if something cannot be downloaded or there is nothing to look at.
 """
 
 import argparse
@@ -41,19 +41,22 @@ def main(arguments=None):
         stream.reconfigure(errors="backslashreplace")  # a file's name need not be UTF-8
     wanted = keys_of(flags.download, parser)
     names = keys_of(flags.names, parser) or wanted or list(BENCHMARKS)
-    if wanted:
-        try:
+    if not wanted and not os.path.isdir(flags.root):
+        parser.error(f"the folder {shown(flags.root)} is not there.")
+    status = 0
+    try:
+        if wanted:
             if not is_agreed(flags.root, wanted, flags.yes):
                 return 1
-            status = 0 if download_benchmarks(flags.root, wanted) else 1
-        except KeyboardInterrupt:
-            print("\nStopped. The same command goes on from there.")
-            return 130
-        print()
+            status = 0 if download_benchmarks(flags.root, wanted) else 2
+            print()
         return max(status, look_over(flags.root, names, flags.quick, flags.all))
-    if not os.path.isdir(flags.root):
-        parser.error(f"the folder {shown(flags.root)} is not there.")
-    return look_over(flags.root, names, flags.quick, flags.all)
+    except (ValueError, OSError) as error:  # OSError: a pipe that nobody reads, too
+        print(f"error: {shown(str(error))}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped. The same command goes on from there.")
+        return 130
 
 
 def keys_of(names, parser):

@@ -27,7 +27,7 @@ def is_agreed(root, names, without_question=False):
     """The root folder and keys of BENCHMARKS → whether to download them into it.
 
     Prints where each comes from and how large it is; looks whether the disk has room; and asks,
-    unless `without_question`.
+    unless `without_question`. Raises ValueError if the disk has no room or cannot be written.
     """
     folder = Path(root).expanduser() / "downloads"
     try:
@@ -35,25 +35,24 @@ def is_agreed(root, names, without_question=False):
         needed = sum(announce(name, folder) for name in names)
         check_room(folder, needed)
     except OSError as error:
-        print(shown(problem_of_disk(folder, error)))
-        return False
-    except ValueError as error:
-        print(shown(str(error)))
-        return False
+        raise ValueError(problem_of_disk(folder, error)) from error
     return without_question or asked(folder, needed)
 
 
 def download_benchmarks(root, names):
     """The root folder and keys of BENCHMARKS → whether all of them are there now.
 
-    What cannot be had is said in one sentence, and does not stop the others.
+    What cannot be had is said in one sentence, and does not stop the others. Raises ValueError if
+    another process downloads into the same folder, or the disk cannot be written.
     """
     folder = Path(root).expanduser() / "downloads"
-    with lock(folder / "lock", wait=False) as is_alone:
-        if not is_alone:
-            print(shown(f"Another download into {root} is running: wait until it ends."))
-            return False
-        are_there = [get(name, folder) for name in names]
+    try:
+        with lock(folder / "lock", wait=False) as is_alone:
+            are_there = [get(name, folder) for name in names] if is_alone else []
+    except OSError as error:
+        raise ValueError(problem_of_disk(folder, error)) from error
+    if not is_alone:
+        raise ValueError(f"Another download into {root} is running: wait until it ends.")
     if any(folder.glob("*.*")):
         print(shown(f"The archives stay in {folder}: remove that folder when all is whole."))
     return all(are_there)
@@ -129,12 +128,16 @@ def get(name, folder):
             get_list(name, own_folder / remote.name, remote)
         except ValueError as error:
             problems.append(str(error))
+        except OSError as error:
+            problems.append(problem_of_disk(own_folder, error))
     is_there = is_unpacked(name, folder.parent)
     if source.archive is not None and not is_there:
         try:
             get_pictures(name, folder)
         except ValueError as error:
             problems.append(str(error))
+        except OSError as error:
+            problems.append(problem_of_disk(folder, error))
     if source.by_hand and not is_there:
         problems.append(f"By hand: {source.by_hand}, below {folder.parent}.")
     for problem in problems:
@@ -160,17 +163,22 @@ def get_list(name, path, remote):
     if path.is_file() and not remote.checksum:
         return
     fetch(remote, path)
-    if BENCHMARKS[name].split and not remote.checksum:
+    if not remote.checksum:
         check_counts(name, path)
 
 
 def check_counts(name, path):
-    """Raises ValueError, and removes it, for a split file without the counts of CoOp's Table 5."""
+    """Raises ValueError, and removes it, for a split file without the counts of CoOp's Table 5, and
+    for a list that does not name ImageNet's 1,000 classes.
+    """
     benchmark = BENCHMARKS[name]
     expected = (benchmark.classes, *benchmark.pictures)
     try:
-        rows = read_split(str(path))
-        found = (len(find_classnames(rows, str(path))), *(len(rows[part]) for part in rows))
+        if not benchmark.split:
+            expected, found = BENCHMARKS["imagenet"].classes, len(path.read_bytes().splitlines())
+        else:
+            rows = read_split(str(path))
+            found = (len(find_classnames(rows, str(path))), *(len(rows[part]) for part in rows))
     except ValueError:
         found = "it is not a split file"
     if found != expected:
@@ -182,7 +190,7 @@ def check_counts(name, path):
 def get_pictures(name, folder):
     """A benchmark's archive into the folder of downloads, and its pictures into their place.
 
-    Raises ValueError as `fetch` and `unpack` do, and for a full disk.
+    Raises ValueError as `fetch` and `unpack` do, and OSError for a full disk.
     """
     source = SOURCES[name]
     target = own_folder_of(name, folder.parent) / source.becomes
@@ -200,8 +208,6 @@ def get_pictures(name, folder):
             archive = inner
         files = unpack(archive, source.inside, unpacked)
         move_into(unpacked, target)
-    except OSError as error:
-        raise ValueError(problem_of_disk(folder, error)) from error
     finally:
         remove(inner)
     print(shown(f"{'':15} {files:,} files in {target}"), flush=True)

@@ -13,6 +13,9 @@ from functools import partial
 
 from clip_min import download
 
+# What Python raises on the way to a server. ValueError: of a number or an address that is none.
+OF_THE_WAY = (OSError, http.client.HTTPException, ValueError)
+
 
 def fetch(remote, path):
     """Make sure that `path` holds this file (sources.Remote), downloading it if it is not there.
@@ -30,7 +33,7 @@ def fetch(remote, path):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         download.download(remote.url, part)
-    except (OSError, http.client.HTTPException) as error:
+    except OF_THE_WAY as error:
         raise ValueError(problem_of_download(remote, path, error)) from error
     if is_web_page(part):
         part.unlink()
@@ -55,11 +58,12 @@ def size_on_server(remote, path):
         with urllib.request.urlopen(remote.url, timeout=30) as response:  # seconds
             kind = response.headers.get_content_type()
             length = response.headers.get("Content-Length") or ""
-    except (OSError, http.client.HTTPException) as error:
+            size = int(length) if length.isdecimal() else 0
+    except OF_THE_WAY as error:
         raise ValueError(problem_of_download(remote, path, error)) from error
     if kind == "text/html":
         raise ValueError(web_page_instead(remote, path))
-    return int(length) if length.isdecimal() else 0
+    return size
 
 
 def is_web_page(path):
@@ -78,10 +82,11 @@ def web_page_instead(remote, path):
 
 
 def problem_of_download(remote, path, error):
-    """The sentence for an OSError or HTTPException on the way."""
+    """The sentence for an error of `OF_THE_WAY`."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return problem_of_disk(path.parent, error)
     reason = getattr(error, "reason", None) or error or type(error).__name__
+    reason = " ".join(str(reason).split())  # that of a redirect in a circle has three lines
     where = f"open {remote.page} in a browser" if remote.page else "get the file elsewhere"
     by_hand = f"{where}, and put it there by hand: {path}"
     if isinstance(error, urllib.error.HTTPError) and error.code in (401, 403, 404, 410):

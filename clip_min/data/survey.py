@@ -8,6 +8,7 @@ Each pair is what was found / what CoOp's Table 5 has.
 """
 
 import os
+import signal
 import sys
 import warnings
 from concurrent.futures import ProcessPoolExecutor
@@ -99,7 +100,8 @@ def problems_of(paths, quick, name):
     problems = [f"Cannot read the picture {path}: there is no such file." for path in missing]
     there = [path for path in paths if path not in missing]
     look = problem_of_size if quick else problem_of
-    with ProcessPoolExecutor() as pool:
+    ignore_ctrl_c = (signal.SIGINT, signal.SIG_IGN)  # this process answers it for the others
+    with ProcessPoolExecutor(initializer=signal.signal, initargs=ignore_ctrl_c) as pool:
         for index, problem in enumerate(pool.map(look, there, chunksize=64), start=1):
             if problem:
                 problems.append(problem)

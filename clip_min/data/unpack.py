@@ -53,8 +53,10 @@ def unpack(archive, inside, target):
         problem = problem_of_archive(error)
         if not problem:
             raise
-        reason = f"The archive {archive} {problem}: remove it, and try again."
-        raise ValueError(shown(reason)) from error
+        todo = "remove it, and try again"
+        if isinstance(error, Refused):  # the server would send the same one again
+            todo = "put another one in its place, or the pictures where they belong, by hand"
+        raise ValueError(shown(f"The archive {archive} {problem}: {todo}.")) from error
     for kind, count in left_out.items():
         print(f"{archive.name}: {count} {kind} left out", file=sys.stderr)
     return files
@@ -151,7 +153,10 @@ def safe_steps(name):
     ('2750', 'Forest', '1.jpg')
     """
     path = PureWindowsPath(name)  # reads both / and \ as separators
-    if path.drive or path.root or ".." in path.parts or "\0" in name:
+    leaves = path.root or "\0" in name
+    for step in path.parts:  # Windows reads "x/C:/y" as "C:y", and ".. " as ".."
+        leaves = leaves or PureWindowsPath(step).drive or not step.strip(". ")
+    if leaves:
         raise Refused(f"has the path {name!r}, which leaves its folder")
     return path.parts
 
@@ -183,6 +188,8 @@ def move_into(source, target):
     moved first and folders last, so that the picture folder is there only when all is.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir() and not target.is_symlink() and not any(target.iterdir()):
+        target.rmdir()
     if not target.exists():
         os.replace(source, target)
         return

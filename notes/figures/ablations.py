@@ -26,8 +26,8 @@ def random_start(length):
 def chosen(rows, method, options):
     """The rows of a method that is built as with these options, and trained as its recipe says."""
     wanted = settings_of(dict(method=method, options=options), [])
-    of_method = [row for row in rows if row["method"] == method]
-    return [row for row in of_method if settings_of(row, differences(row)[1]) == wanted]
+    as_usual = [row for row in rows if row["method"] == method and not differences(row)[1]]
+    return [row for row in as_usual if settings_of(row, []) == wanted]
 
 
 def accuracies(flags, protocol, method, options):

@@ -19,6 +19,7 @@ import hashlib
 from pathlib import Path
 
 import clip_min
+from clip_min.data import BENCHMARKS
 from prompts import FILES
 
 ROOT = Path(__file__).parents[2]
@@ -127,6 +128,27 @@ def row_of(setting, target, classes, split):
         raise ValueError(f"{target.name} has no {split} pictures to evaluate on.")
     row = dict(setting, trained_on=setting["dataset"], trained_classes=setting["classes"])
     row.update(dataset=target.name, classes=classes, split=split, pictures=target.digest(split))
-    if target.own_split:
-        row["own_split"] = True
+    row.update(if_not_the_papers(target, classes, split))
     return row
+
+
+def if_not_the_papers(dataset, classes, part):
+    """What is part of an identity only where a benchmark's pictures are not those of the papers.
+
+    Of the base and the new classes Table 5 of CoOp has no numbers of pictures.
+
+    >>> from clip_min.data import Dataset
+    >>> if_not_the_papers(Dataset("dtd", ["banded"], ["{}"], [], [], []), "new", "test")
+    {'not_whole': True}
+    """
+    if dataset.own_split:
+        return {"own_split": True}
+    benchmark = BENCHMARKS.get(dataset.name)
+    if benchmark is None:
+        return {}
+    base = (benchmark.classes + 1) // 2
+    number = {"all": benchmark.classes, "base": base, "new": benchmark.classes - base}[classes]
+    pictures = benchmark.pictures[("train", "val", "test").index(part)]
+    is_whole = classes != "all" or pictures in (None, len(getattr(dataset, part)))
+    is_whole = is_whole and len(dataset.classnames) == number
+    return {} if is_whole else {"not_whole": True}

@@ -58,8 +58,8 @@ def collect(rows, name, **chosen):
     """Rows of results.jsonl → {Line: dict}, in the order of the table, averages last.
 
     The dict has cells: {column: {seed: accuracy}}; a column is a number of shots, the classes
-    "base" and "new", or "accuracy". settings: see `papers.settings_of`. own_split: whether a split
-    is not the papers'. codes: {column: the versions of the code that its accuracies come from}.
+    "base" and "new", or "accuracy". settings: see `papers.settings_of`. unlike: see
+    `unlike_the_papers`. codes: {column: the versions of the code that its accuracies come from}.
     Arguments and errors: see `tables.table`.
     """
     return lines_of(newest(usable(rows)), name, Choice(**chosen))
@@ -81,7 +81,7 @@ def lines_of(counted, name, choice):
         column = column_of(row, name)
         found["cells"].setdefault(column, {})[row.get("seed", 0)] = row["accuracy"]
         found["codes"].setdefault(column, set()).add(json.dumps(row.get("code"), sort_keys=True))
-        found["own_split"] = found["own_split"] or bool(row.get("own_split"))
+        found["unlike"] = found["unlike"] or unlike_the_papers(row)
     if not lines:
         remarks = remarks_on_rows(counted, name, choice)
         raise ValueError(" ".join([nothing_to_show(name, choice), *remarks]))
@@ -162,7 +162,14 @@ def line_of(row, name, source, clips):
 def new_line(row):
     """What a line of `collect` holds before the first accuracy."""
     settings = papers.settings_of(row, differences(row)[1])
-    return {"cells": {}, "codes": {}, "settings": settings, "own_split": False}
+    return {"cells": {}, "codes": {}, "settings": settings, "unlike": ""}
+
+
+def unlike_the_papers(row):
+    """A row → why its pictures are not the papers', in two words; "" if they are."""
+    if row.get("own_split"):
+        return "own split"
+    return "not whole" if row.get("not_whole") else ""
 
 
 def column_of(row, name):
@@ -315,7 +322,8 @@ def with_averages(lines):
     """Lines → the same, and after each model's (and source's) lines those of their average.
 
     Miniature and real data sets have averages of their own. They are taken seed by seed, over the
-    seeds that every data set has, for methods that have every data set.
+    seeds that every data set has, for methods that have every data set. In a TRANSFER table it is
+    that of the targets; beside real shifted versions the source's is taken in, too (UPT, Table 1).
     """
     blocks = {}
     for line in lines:
@@ -330,11 +338,13 @@ def with_averages(lines):
         )
         if len(datasets) < 2:
             continue
-        name = average_name(block[0], len(datasets))
-        for line in [line for line in block if line.dataset == datasets[0]]:
-            parts = [lines.get(replace(line, dataset=dataset)) for dataset in datasets]
-            if None not in parts:
-                average = average_of(parts, datasets)
+        averaged = {average_name(block[0], len(datasets)): datasets}
+        if block[0].source == "imagenet" and set(datasets) <= {*SHIFTED["imagenet"]}:
+            averaged[f"average of {len(datasets) + 1}"] = ["imagenet", *datasets]
+        for name, names in averaged.items():
+            for line in [line for line in block if line.dataset == names[0]]:
+                parts = [lines.get(replace(line, dataset=dataset)) for dataset in names]
+                average = average_of(parts, names) if None not in parts else {"cells": {}}
                 if average["cells"]:
                     result[replace(line, dataset=name)] = average
     return result
@@ -363,5 +373,5 @@ def average_of(parts, datasets):
         agreed = papers.OTHER_DATA_SETS
     else:
         agreed = settings.pop() if len(settings) == 1 else papers.UNLIKE
-    own_split = any(part["own_split"] for part in parts)
-    return {"cells": cells, "codes": codes, "settings": agreed, "own_split": own_split}
+    unlike = max(part["unlike"] for part in parts)
+    return {"cells": cells, "codes": codes, "settings": agreed, "unlike": unlike}

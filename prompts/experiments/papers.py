@@ -94,12 +94,10 @@ def settings_of(row, changed):
     zero-shot CLIP and VPT only; VPT's in UPT is the same for all data sets.
     """
     changed = set(changed) - {"views", "precision", "template"}
-    method, template = row["method"], row.get("template")
-    if method == "vpt":
-        template = template or getattr(BENCHMARKS.get(row["dataset"]), "template", None)
-        has_other_template = template != "a photo of a {}."
-    else:
-        has_other_template = method == "zero_shot" and bool(template)
+    method = row["method"]
+    own = getattr(BENCHMARKS.get(row.get("dataset")), "template", None)
+    papers_template = {"zero_shot": own, "vpt": "a photo of a {}."}.get(method)
+    has_other_template = papers_template and (row.get("template") or own) != papers_template
     parameters = inspect.signature(METHODS[method]).parameters
     options = {}
     for name, value in row["options"].items():

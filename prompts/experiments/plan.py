@@ -10,7 +10,12 @@ from clip_min.weights.checkpoint import OFFICIAL
 from clip_min.world.benchmarks import EIGHT
 from prompts import METHODS, method_class, recipe_of
 from prompts.experiments.distributed import PROCESSES
-from prompts.experiments.identity import code_of, if_given, zero_shot_setting
+from prompts.experiments.identity import (
+    code_of,
+    if_given,
+    if_not_the_papers,
+    zero_shot_setting,
+)
 from prompts.experiments.runs import Run, folder_name
 from prompts.experiments.setups import READ_TEMPLATE, setup_of
 
@@ -124,9 +129,7 @@ def learning_run(clip, source, choice, flags):
         if method_class(name).image_tower_is_frozen:
             setting["views"] = recipe.views
     setting.update(code=code_of(name), trained_pictures=source.trained_pictures)
-    setting.update(given)
-    if dataset.own_split:
-        setting["own_split"] = True
+    setting.update(given, **if_not_the_papers(dataset, "all", "train"))
     changes.update(given)
     if flags.precision != "fp32":
         changes["precision"] = flags.precision

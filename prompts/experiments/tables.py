@@ -46,7 +46,6 @@ HEADERS = {  # name of a table: columns before and after those of the accuracies
 }
 # Columns of words and counts: they have no deviation over the seeds.
 WITHOUT_DEVIATION = ("model", "source", "dataset", "method", "shots", "H", "seeds", "paper")
-OWN_SPLIT = "own split"
 
 
 def report(rows, name, format="text", **chosen):
@@ -150,8 +149,8 @@ def harmonic_mean(cells):
 
 def paper_cell(name, line, found):
     """The papers' figures for a line of the table, or why there are none of this method."""
-    if found["own_split"]:
-        return OWN_SPLIT
+    if found["unlike"]:
+        return found["unlike"]
     if line.source not in ("", "imagenet"):
         return ""
     asked = papers.Asked(name, line.model, line.method, found["settings"], line.dataset)
@@ -173,8 +172,8 @@ def is_of_the_papers(line):
 def remarks_on_lines(lines):
     """What a reader must know about the figures → list of sentences."""
     remarks = []
-    if any(found["own_split"] for found in lines.values()):
-        remarks.append(f"{OWN_SPLIT}: not comparable with the papers' figures")
+    for unlike in sorted({found["unlike"] for found in lines.values()} - {""}):
+        remarks.append(f"{unlike}: not comparable with the papers' figures")
     mixed = [
         line for line, found in lines.items() if any(len(c) > 1 for c in found["codes"].values())
     ]

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import tarfile
 import threading
 import zipfile
@@ -16,7 +17,7 @@ import pytest
 from PIL import Image
 
 from clip_min import download
-from clip_min.data import BENCHMARKS, fetch, load_dataset
+from clip_min.data import BENCHMARKS, fetch, load_dataset, survey
 from clip_min.data import download as data_download
 from clip_min.data.__main__ import main
 from clip_min.data.sources import SOURCES, Remote, Source
@@ -29,6 +30,7 @@ class Server:
     def __init__(self):
         self.files, self.pages, self.asked, self.cut_at = {}, set(), [], None
         self.says_length, self.page_type = True, "text/html; charset=utf-8"
+        self.odd = {}  # a path: a function that answers in another way
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -45,6 +47,9 @@ class Server:
 
     def answer(self, request):
         self.asked.append((request.path, request.headers.get("Range")))
+        if request.path in self.odd:
+            self.odd[request.path](request)
+            return
         if request.path not in self.files:
             request.send_error(404)
             return
@@ -113,12 +118,13 @@ ROWS = {
     for part in ("train", "val", "test")
 }
 PICTURES = {f"2750/{row[0]}": picture(i) for part in ROWS for i, row in enumerate(ROWS[part])}
+ARCHIVE = zipped(PICTURES)
 
 
 @pytest.fixture
 def eurosat(server, monkeypatch):
     """A small EuroSAT on the server → its Source; it is "as in the paper"."""
-    server.files["/EuroSAT.zip"] = zipped(PICTURES)
+    server.files["/EuroSAT.zip"] = ARCHIVE
     server.files["/split"] = json.dumps(ROWS).encode()
     source = Source(
         lists=(remote(server, "split_zhou_EuroSAT.json", "/split"),),
@@ -209,8 +215,9 @@ def test_a_disk_without_room_is_refused_before_the_question(
 ):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0, 0, 40_000_000))
-    status, out, _ = get_eurosat(capsys, tmp_path)
-    assert status == 1 and "is too small: about 0 MB are needed, and 40 MB are free" in out
+    status, _, err = get_eurosat(capsys, tmp_path)
+    assert status == 2 and err.startswith("error: The disk of ")
+    assert "is too small: about 0 MB are needed, and 40 MB are free" in err
     assert ("/EuroSAT.zip", None) in server.asked and not (tmp_path / "eurosat").exists()
 
 
@@ -229,7 +236,7 @@ def test_a_broken_connection_is_one_sentence_and_the_next_try_goes_on(
     server.cut_at = 5_000
     status, out, _ = get_eurosat(capsys, tmp_path)
     size = len(server.files["/EuroSAT.zip"])
-    assert status == 1
+    assert status == 2
     assert f"the connection broke after 5,000 of {size:,} bytes" in out.replace("\n", " ")
     assert "which goes on where it stopped" in out and "Traceback" not in out
     assert (tmp_path / "downloads/EuroSAT.zip.part").stat().st_size == 5_000
@@ -245,7 +252,7 @@ def test_a_server_that_cannot_be_reached_is_one_sentence_and_does_not_stop_the_o
     gone = Source((), Remote("dtd.tar.gz", "http://127.0.0.1:9/dtd.tar.gz"), "images", "images")
     monkeypatch.setitem(SOURCES, "dtd", gone)
     status, out, _ = run(capsys, tmp_path, "--download", "dtd", "eurosat", "--yes")
-    assert status == 1 and "dtd.tar.gz, of unknown size" in out
+    assert status == 2 and "dtd.tar.gz, of unknown size" in out
     assert "Cannot download http://127.0.0.1:9/dtd.tar.gz" in out
     assert f"put it there by hand: {tmp_path / 'downloads/dtd.tar.gz'}" in out
     assert "as in the paper" in out
@@ -255,7 +262,7 @@ def test_an_address_that_is_gone_does_not_say_try_again(eurosat, server, tmp_pat
     del server.files["/EuroSAT.zip"]
     status, out, _ = get_eurosat(capsys, tmp_path)
     problem = next(line for line in out.splitlines() if "404" in line)
-    assert status == 1 and "does not give the file" in problem and "try again" not in problem
+    assert status == 2 and "does not give the file" in problem and "try again" not in problem
     assert f"put it there by hand: {tmp_path / 'downloads/EuroSAT.zip'}" in problem
 
 
@@ -273,7 +280,7 @@ def test_a_wrong_sum_is_thrown_away_and_the_next_try_begins_anew(
     content = server.files[path]
     server.files[path] = content[:-1] + b"?"
     status, out, _ = get_eurosat(capsys, tmp_path)
-    assert status == 1 and "is not what was expected" in out and "thrown away" in out
+    assert status == 2 and "is not what was expected" in out and "thrown away" in out
     assert not list(tmp_path.rglob("*.part"))
     server.files[path] = content
     assert get_eurosat(capsys, tmp_path)[0] == 0
@@ -284,7 +291,7 @@ def test_a_file_of_ones_own_with_another_sum_is_left_alone(eurosat, tmp_path, ca
     mine = tmp_path / "eurosat/split_zhou_EuroSAT.json"
     mine.write_text("{}")
     status, out, _ = get_eurosat(capsys, tmp_path)
-    assert status == 1 and f"{mine} is not what was expected" in out and "move it away" in out
+    assert status == 2 and f"{mine} is not what was expected" in out and "move it away" in out
     assert mine.read_text() == "{}"
 
 
@@ -298,12 +305,107 @@ def test_a_web_page_in_place_of_a_file_is_recognised_and_a_part_is_kept(
     begun = part.read_bytes()
     server.cut_at, server.page_type, server.pages = None, says, {"/EuroSAT.zip"}
     status, out, _ = get_eurosat(capsys, tmp_path)
-    assert status == 1 and "sent a web page in place of EuroSAT.zip" in out
+    assert status == 2 and "sent a web page in place of EuroSAT.zip" in out
     assert f"in a browser, and put the file there: {tmp_path / 'downloads/EuroSAT.zip'}" in out
     if says == "text/html":
         assert part.read_bytes() == begun
     server.pages = set()
     assert get_eurosat(capsys, tmp_path)[0] == 0
+
+
+# Odd answers, each for the same archive: one sentence, and the next try goes on
+
+
+def send(status, headers=(), content=b""):
+    """→ a function that answers a request so."""
+
+    def answer(request):
+        request.send_response(status)
+        for name, value in headers:
+            request.send_header(name, value)
+        request.end_headers()
+        request.wfile.write(content)
+
+    return answer
+
+
+def in_chunks(content, end=b""):
+    """→ a function that answers in pieces of 1,000 bytes and says no length."""
+    pieces = [content[start : start + 1000] for start in range(0, len(content), 1000)]
+    body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+
+    def answer(request):
+        request.protocol_version = "HTTP/1.1"
+        send(200, [("Transfer-Encoding", "chunked")], body + end)(request)
+
+    return answer
+
+
+ODD = {
+    "403": (send(403), "does not give the file (403 Forbidden): get the file elsewhere"),
+    "503": (send(503), "(Service Unavailable): try again, which goes on where it stopped"),
+    "circle": (send(302, [("Location", "/EuroSAT.zip")]), "infinite loop. The last 30x"),
+    "own disk": (send(302, [("Location", "file:///etc/passwd")]), "is not allowed): try again"),
+    "no host": (send(302, [("Location", "http://a..b/")]), "Cannot download http://127"),
+    "cut, and no length": (send(200, (), ARCHIVE[:5000]), "is not what was expected (md5"),
+    "cut chunks": (in_chunks(ARCHIVE[:5500]), "(IncompleteRead("),
+    "no chunks": (in_chunks(b"", b"zzz\r\n"), "(IncompleteRead("),
+    "no HTTP": (lambda request: request.wfile.write(b"hello\r\n\r\n"), "(hello): try again"),
+    "nothing": (lambda request: None, "closed connection without response): try again"),
+    "a length of 5,000 digits": (send(200, [("Content-Length", "9" * 5000)]), "Cannot download"),
+    "a length of 18 digits": (send(200, [("Content-Length", "9" * 18)]), "is too small: about"),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_answer_is_one_sentence_and_the_next_try_goes_on(
+    eurosat, server, tmp_path, capsys, name
+):
+    server.odd["/EuroSAT.zip"], words = ODD[name]
+    status, out, err = get_eurosat(capsys, tmp_path)
+    assert not err or err.endswith("\n")  # the sentence has a line of its own
+    (problem,) = [line for line in (out + err).splitlines() if words in line]
+    assert status == 2 and problem.endswith(".") and "\\n" not in problem
+    assert not (tmp_path / "eurosat/2750").exists()
+    server.odd.clear()
+    assert get_eurosat(capsys, tmp_path)[0] == 0
+
+
+def test_an_answer_in_chunks_without_a_length_is_taken(eurosat, server, tmp_path, capsys):
+    server.odd["/EuroSAT.zip"] = in_chunks(ARCHIVE, b"0\r\n\r\n")
+    assert get_eurosat(capsys, tmp_path)[0] == 0
+
+
+def test_an_archive_with_another_folder_says_where_the_pictures_belong(
+    eurosat, server, tmp_path, capsys, monkeypatch
+):
+    server.files["/EuroSAT.zip"] = zipped({"EuroSAT_RGB/a/1.jpg": picture()})
+    no_sum = eurosat.archive._replace(checksum="")
+    monkeypatch.setitem(SOURCES, "eurosat", eurosat._replace(archive=no_sum))
+    status, out, _ = get_eurosat(capsys, tmp_path)
+    assert status == 2 and "holds no 2750: put another one in its place, or the pictures" in out
+    assert "that holds eurosat/2750/" in out
+
+
+def test_an_empty_folder_in_the_pictures_place_is_filled_at_once(eurosat, tmp_path, capsys):
+    (tmp_path / "eurosat/2750").mkdir(parents=True)
+    moved = []
+    with pytest.MonkeyPatch.context() as patch:
+        replace = os.replace
+        patch.setattr(os, "replace", lambda *both: moved.append(both[1]) or replace(*both))
+        assert get_eurosat(capsys, tmp_path)[0] == 0
+    assert tmp_path / "eurosat/2750" in moved
+
+
+@pytest.mark.parametrize("path", ["downloads/lock", "downloads/EuroSAT.zip", "eurosat"])
+def test_a_place_that_cannot_be_written_is_one_sentence(eurosat, tmp_path, capsys, path):
+    if path == "eurosat":
+        (tmp_path / path).write_text("a file where a folder belongs")
+    else:
+        (tmp_path / path).mkdir(parents=True)
+    status, out, err = get_eurosat(capsys, tmp_path)
+    assert status == 2 and "cannot be written (" in out + err
+    assert ("(found / in CoOp's Table 5)" in out) == (path != "downloads/lock")  # it went on
 
 
 def test_a_page_of_google_drive_comes_with_the_link_to_open_by_hand(
@@ -331,7 +433,7 @@ def test_a_disk_that_fills_up_while_loading_is_one_sentence_and_the_part_stays(
 
     monkeypatch.setattr(download, "download", full)
     status, out, _ = get_eurosat(capsys, tmp_path)
-    assert status == 1 and "cannot be written (No space left on device): make room" in out
+    assert status == 2 and "cannot be written (No space left on device): make room" in out
     assert get_eurosat(capsys, tmp_path)[0] == 0
     assert ("/EuroSAT.zip", "bytes=3000-") in server.asked
 
@@ -349,7 +451,7 @@ def test_a_disk_that_fills_up_while_unpacking_leaves_nothing_half(
 
     monkeypatch.setattr(shutil, "copyfileobj", full)
     status, out, _ = get_eurosat(capsys, tmp_path)
-    assert status == 1 and "cannot be written (No space left on device): make room" in out
+    assert status == 2 and "cannot be written (No space left on device): make room" in out
     assert not (tmp_path / "eurosat/2750").exists()
     assert sorted(path.name for path in (tmp_path / "downloads").iterdir()) == [
         "EuroSAT.zip",
@@ -375,11 +477,32 @@ def test_ctrl_c_is_one_sentence(eurosat, tmp_path, capsys, monkeypatch):
     assert status == 130 and "The same command goes on from there" in out
 
 
+def interrupt(path):
+    """In the place of `problem_of`: Ctrl-C, which goes to the processes that open pictures, too."""
+    os.kill(os.getpid(), signal.SIGINT)
+    return ""
+
+
+def test_ctrl_c_while_the_pictures_are_opened_is_one_sentence(
+    eurosat, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(survey, "problem_of", interrupt)
+    assert get_eurosat(capsys, tmp_path)[0] == 0  # only the main process obeys
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(survey, "problems_of", interrupted)
+    status, out, _ = get_eurosat(capsys, tmp_path)
+    assert status == 130 and "The same command goes on from there" in out
+    assert main([str(tmp_path), "eurosat"]) == 130
+
+
 def test_two_downloads_into_one_folder_do_not_meet(eurosat, tmp_path, capsys):
     (tmp_path / "downloads").mkdir()
     with lock(tmp_path / "downloads/lock"):
-        status, out, _ = get_eurosat(capsys, tmp_path)
-    assert status and "is running: wait until it ends" in out
+        status, _, err = get_eurosat(capsys, tmp_path)
+    assert status == 2 and "is running: wait until it ends" in err and err.count("\n") == 1
 
 
 def test_an_archive_in_an_archive_is_unpacked_and_checked(server, tmp_path, capsys, monkeypatch):
@@ -456,15 +579,30 @@ def test_what_a_program_cannot_get_says_how_by_hand_and_gets_the_lists(
     server, tmp_path, capsys, monkeypatch, name
 ):
     source = SOURCES[name]
-    server.files["/list"] = b"n01 tench\n"
+    content = b"n01 tench\n" * 1000
+    server.files["/list"] = content
     here = source.lists[0]._replace(url=server.url + "/list", checksum="")
     if name == "stanford_cars":
-        here = here._replace(checksum=sum_of(b"n01 tench\n"))
+        here = here._replace(checksum=sum_of(content))
     monkeypatch.setitem(SOURCES, name, source._replace(lists=(here,)))
     status, out, _ = run(capsys, tmp_path, "--download", name, "--yes")
-    assert status == 1 and "to be had by hand only" in out
+    assert status == 2 and "to be had by hand only" in out
     assert f"By hand: {source.by_hand}, below {tmp_path}." in out
-    assert (tmp_path / BENCHMARKS[name].folder / here.name).read_bytes() == b"n01 tench\n"
+    assert (tmp_path / BENCHMARKS[name].folder / here.name).read_bytes() == content
+
+
+def test_a_list_of_class_names_that_was_cut_is_thrown_away_and_had_anew(
+    server, tmp_path, capsys, monkeypatch
+):
+    here = SOURCES["imagenet"].lists[0]._replace(url=server.url + "/list")
+    monkeypatch.setitem(SOURCES, "imagenet", SOURCES["imagenet"]._replace(lists=(here,)))
+    server.odd["/list"] = send(200, (), b"n01 tench\n" * 999)  # and no length
+    server.files["/list"] = b"n01 tench\n" * 1000
+    _, out, _ = run(capsys, tmp_path, "--download", "imagenet", "--yes")
+    assert "(1000: 999), and was thrown away: try again" in out
+    server.odd.clear()
+    run(capsys, tmp_path, "--download", "imagenet", "--yes")
+    assert (tmp_path / "imagenet/classnames.txt").read_bytes() == server.files["/list"]
 
 
 PICTURE_FOLDERS = {  # as CoOp's DATASETS.md prescribes
@@ -551,5 +689,14 @@ def test_a_length_that_is_not_a_number_is_an_unknown_size(eurosat, server, tmp_p
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(eurosat, tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    status, out, _ = get_eurosat(capsys, tmp_path / "file")
-    assert status == 1 and "cannot be written" in out and out.count("\n") == 1
+    status, _, err = get_eurosat(capsys, tmp_path / "file")
+    assert status == 2 and "cannot be written" in err and err.count("\n") == 1
+
+
+def test_a_pipe_that_nobody_reads_is_one_sentence(eurosat, tmp_path, capsys, monkeypatch):
+    def closed(*_):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(survey, "look_at", closed)
+    status, _, err = get_eurosat(capsys, tmp_path)
+    assert status == 2 and err.endswith("error: [Errno 32] Broken pipe\n")

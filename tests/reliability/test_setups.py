@@ -1,10 +1,14 @@
 """train.py --paper, and methods with options of their own: what is run is what the papers ran."""
 
+import json
 import sys
 import types
 
 import pytest
+from PIL import Image
 
+from clip_min.data import BENCHMARKS
+from clip_min.data.folders import PARTS
 from prompts.experiments.features import Compute
 from prompts.experiments.flags import parse_train_flags
 from prompts.experiments.plan import Choice, plan, recipe_of_run
@@ -141,6 +145,30 @@ def test_variants_of_a_method_are_runs_of_their_own_with_the_options_of_hp(parse
     assert len({run.folder for run in runs[2:]}) == 2
     hp = planned(parse("--method", "coop", "--hp", "class_specific=True", "n_ctx=2"))
     assert hp[-1].setting == runs[-1].setting  # written either way, it is the same run
+
+
+@pytest.mark.parametrize("lacks", ["", "train", "test", "classes"])
+def test_a_benchmark_that_is_not_whole_is_marked_in_its_runs_and_rows(
+    parse, tmp_path, monkeypatch, lacks
+):
+    """So that no figure of a paper stands beside its accuracies."""
+    split = {
+        part: [[f"{name}/{part}.jpg", "abcd".index(name), name] for name in "abcd"]
+        for part in PARTS
+    }
+    for path, *_ in [row for part in PARTS for row in split[part]]:
+        (tmp_path / "eurosat/2750" / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 9)).save(tmp_path / "eurosat/2750" / path)
+    (tmp_path / "eurosat/split_zhou_EuroSAT.json").write_text(json.dumps(split))
+    pictures = tuple(5 if part == lacks else 4 for part in PARTS)
+    small = BENCHMARKS["eurosat"]._replace(classes=4 + (lacks == "classes"), pictures=pictures)
+    monkeypatch.setitem(BENCHMARKS, "eurosat", small)
+    data = ("--dataset", "eurosat", "--data-root", tmp_path, "--method", "coop", "--shots", 1)
+    *_, run = planned(parse(*data))
+    assert ("not_whole" in run.setting) == (lacks in ("train", "classes"))
+    assert ("not_whole" in run.rows[0][1]) == bool(lacks)
+    *_, run = planned(parse(*data, "--protocol", "base-to-new"))
+    assert ["not_whole" in row for _, row in run.rows] == [lacks in ("train", "classes")] * 2
 
 
 def test_zero_shot_variants_alone_are_all_evaluated_and_told_apart(tmp_path, capsys):
