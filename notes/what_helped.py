@@ -1,6 +1,6 @@
 """What each trick of the tiny CLIP's pre-training is worth: short runs that leave one of them out.
 
-    python -m notes.what_helped --out OUT                       all of them, about an hour
+    python -m notes.what_helped --out OUT                       all of them, about 40 minutes
     python -m notes.what_helped "mixed batches" --out OUT       one of them
 
 Each run is the first two stages of clip_min/world/pretrain.py with fewer pairs, from the same seed
@@ -19,7 +19,7 @@ from clip_min.world import pretrain
 from clip_min.world.recipe import STAGES, draw_pictures
 
 WEB, CLOSE_UPS = STAGES[0], STAGES[1]
-PAIRS = dict(web=100_000, close_ups=150_000)
+PAIRS = dict(web=60_000, close_ups=100_000)
 RUNS = {  # a change of the first stage, of the second, and the side of a patch in pixels
     "as it is": ({}, {}, pretrain.PATCH),
     "no masking": (dict(masked=0.0), {}, pretrain.PATCH),

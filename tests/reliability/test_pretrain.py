@@ -170,9 +170,9 @@ def test_a_run_with_one_trick_less_differs_in_that_alone(name, tmp_path, monkeyp
     }
     web, close_ups = trained
     assert (web.masked, close_ups.one_kind, *sides) == expected[name]
-    changed = dict(pairs=100_000, masked=web.masked)
+    changed = dict(pairs=60_000, masked=web.masked)
     assert web == replace(WEB, **changed)
-    assert close_ups == replace(CLOSE_UPS, pairs=150_000, one_kind=close_ups.one_kind)
+    assert close_ups == replace(CLOSE_UPS, pairs=100_000, one_kind=close_ups.one_kind)
 
 
 def test_the_committed_tiny_clip_loads_like_any_other_and_knows_the_miniature_world():
