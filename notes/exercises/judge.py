@@ -122,6 +122,12 @@ def tensor(value, shape, what):
     return value
 
 
+def unchanged(given, kept, what):
+    """Raises Wrong unless what a function was given still is what it was, a copy made before."""
+    same = torch.equal(given, kept) if isinstance(given, torch.Tensor) else given == kept
+    need(same, f"{what} changed what it was given: work on a copy, for others still need it.")
+
+
 def close(ours, theirs, tolerance=1e-4):
     """Whether two tensors are equal up to a tolerance, relative where the values exceed 1."""
     ours, theirs = ours.detach(), theirs.detach()
@@ -150,6 +156,8 @@ def same_gradients(got, right, inputs):
     random weights.
     """
     names = ", ".join(inputs)
+    for name, given in inputs.items():
+        need(given.requires_grad, f"{name} is frozen (requires_grad is False): it could not learn.")
     need(got.requires_grad, f"The values are right, but no gradient reaches {names}: {DETACHED}")
     weights = torch.randn(right.shape, generator=torch.Generator().manual_seed(0))
     ours, theirs = (
