@@ -7,10 +7,14 @@ import sys
 import threading
 import time
 import traceback
+import types
 import warnings
 from pathlib import Path
 
 import torch
+
+
+STUDENT = "student"  # the name of the module that a student's file becomes
 
 
 class Wrong(Exception):
@@ -40,6 +44,8 @@ def run_check(check, path, seconds=180):
         return f"still blank. {error} ({line_of(error, path)})"
     except SyntaxError as error:
         return f"Python cannot read your file: {error.msg} (line {error.lineno})."
+    except EOFError as error:
+        return f"your code waits for input, and a check gives none ({line_of(error, path)})."
     except KeyboardInterrupt as error:
         if time.monotonic() - started < seconds:  # Ctrl-C
             raise
@@ -47,6 +53,10 @@ def run_check(check, path, seconds=180):
         return (
             f"it did not end within {seconds} s: is there a loop that never ends? It was at {at}."
         )
+    except AttributeError as error:
+        if isinstance(error.obj, types.ModuleType) and error.obj.__name__ == STUDENT:
+            return f"your file has no `{error.name}`: keep the names that the starter has."
+        return f"your code stopped with AttributeError: {error} ({line_of(error, path)})"
     except (Exception, SystemExit) as error:
         return f"your code stopped with {type(error).__name__}: {error} ({line_of(error, path)})"
     finally:
@@ -80,10 +90,14 @@ def line_of(error, path):
 
 def load(path):
     """The student's file as a module, compiled afresh: a kept copy could be a second old."""
-    name = "student"
-    module = importlib.util.module_from_spec(importlib.util.spec_from_file_location(name, path))
-    sys.modules[name] = module  # dataclasses look their module up
-    exec(compile(Path(path).read_text(encoding="utf-8"), str(path), "exec"), module.__dict__)
+    spec = importlib.util.spec_from_file_location(STUDENT, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[STUDENT] = module  # dataclasses look their module up
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise Wrong("Python cannot read your file: it is not UTF-8 text.") from error
+    exec(compile(text, str(path), "exec"), module.__dict__)
     return module
 
 
