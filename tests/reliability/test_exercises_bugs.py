@@ -138,7 +138,7 @@ WRONG = [
                 return encode_trees(self.clip, self.trees, T[:1], deeper=T[1:]).squeeze(0)
                 """
         },
-        "another U in the same method",
+        "in evaluation, with another U",
     ),
     # sorted by length
     (
@@ -174,6 +174,10 @@ WRONG = [
         },
         "In company of 4",
     ),
+    # right in training only
+    (19, logits(w="self.class_weights() + (not self.training)"), "Eq. (3)"),
+    (20, deeper("T[1:] if self.training else T[:0]"), "in evaluation"),
+    (21, {CONTEXT: "return self.ctx + self.training * pi[:, None]"}, "Even alone"),
 ]
 
 RIGHT = [

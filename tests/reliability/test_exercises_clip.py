@@ -356,7 +356,7 @@ WRONG = [
                 return self.clip.logit_scale.exp() * f @ self.kept.T
                 """
         },
-        "called once more",
+        "in evaluation",
     ),
     # changes the list of names
     (
@@ -422,6 +422,30 @@ WRONG = [
     ),
     # mirrored
     (25, {(TO_TENSOR, "return"): "return torch.from_numpy(pixels).flip(-1)"}, "elsewhere"),
+    # merges are used up
+    (
+        1,
+        {
+            MERGE: """
+                symbols = to_symbols(word)
+                while self.merges:
+                    symbols = merge_pair(symbols, self.merges.pop(0))
+                return symbols
+                """
+        },
+        "a second call",
+    ),
+    # right in training only
+    (
+        4,
+        {
+            CLASSIFY: """
+                f = F.normalize(image_features, dim=-1) if self.training else image_features
+                return self.clip.logit_scale.exp() * f @ self.weights.T
+                """
+        },
+        "in evaluation",
+    ),
 ]
 
 RIGHT = [

@@ -294,6 +294,19 @@ WRONG = [
         },
         "",
     ),
+    # right in training only
+    (11, context(total="self.ctx + self.training * pi[:, None]"), "pi is not added"),
+    # `deeper` without layers
+    (
+        12,
+        {
+            (
+                ENCODE,
+                "features",
+            ): "features, M = [], len(deeper[0]) if torch.is_tensor(deeper) else 0"
+        },
+        "your code stopped",
+    ),
 ]
 
 RIGHT = [

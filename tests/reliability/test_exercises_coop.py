@@ -292,8 +292,10 @@ WRONG = [
                 return self.kept
                 """
         },
-        "another context in the same method",
+        "in evaluation, with another context",
     ),
+    # right in training only
+    (8, {CONTEXT: "context = self.ctx.flatten(0, -2)[None] * self.training"}, "in evaluation"),
 ]
 
 RIGHT = [

@@ -242,7 +242,7 @@ WRONG = [
     (
         13,
         vpt("V = self.__dict__.setdefault('kept', V * 1)\n            " + insert()),
-        "other V in the same method",
+        "in evaluation, with other V",
     ),
     # ignores `seen`
     (14, {FIRST: "U = self.dropout(self.self_attention(U)) + normed"}, "attention='normed'"),
@@ -301,6 +301,8 @@ WRONG = [
         ),
         "is wanted",
     ),
+    # right in training only
+    (13, vpt(insert(V="(V[i] * self.training)")), "in evaluation"),
 ]
 
 RIGHT = [

@@ -28,6 +28,7 @@ def not_a_cosine(student):
         method, f = student.CoOp(clip, names, n_ctx=M), unequal_features(B, E)
         for size in (1, 0.1) if clip is not tiny() else (1,):
             nn.init.normal_(method.ctx, std=size)
+            method.train(size == 1)
             weights, given = plain_prompts(clip, names, [method.ctx] * K), f.clone()
             right = clip.logit_scale.exp() * F.cosine_similarity(f[:, None], weights[None], dim=-1)
             called = f"classify(f [{B}, {E}]) with {K} classes"
@@ -59,7 +60,8 @@ def inexact_fast_path(student):
             need(close(got, whole), "The image tower changed.")
             same_gradients(got, whole, {"U": method.U, "to_visual": method.to_visual.weight})
         nn.init.normal_(method.U)
-        class_weights_of(method, names, "with another U in the same method")
+        method.eval()
+        class_weights_of(method, names, "in evaluation, with another U")
 
 
 def class_weights_of(method, names, told):
@@ -80,6 +82,7 @@ def only_in_company(student):
         (E, *_), K = widths(clip), len(names)
         method, f = student.CoCoOp(clip, names), unequal_features(B, E)
         given = f.clone()
+        method.train(clip is tiny())
         right = torch.cat([logits_alone(method, names, x) for x in f])  # [B, K]
         alone = tensor(method.classify(f[:1]), [1, K], f"classify(x [1, {E}])")
         need(

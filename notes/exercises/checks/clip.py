@@ -77,6 +77,7 @@ def merges(student):
             called = f"With the merges {pairs}, merge({word!r})"
             got = of_type(tokenizer.merge(word), list, called)
         need(got == expected.split(), f"{called} gave {got}, and not {expected.split()}: {why}.")
+        need(tokenizer.merge(word) == got, f"{called}: a second call gave another list.")
 
 
 # 2: the causal mask
@@ -189,10 +190,11 @@ def cosine_and_temperature(student):
         E, K = widths(clip)[0], len(names)
         method = student.ZeroShot(clip, names)
         logits_of_pictures(method, unequal_features(B, E), K)
+        method.eval()
         try:
             logits_of_pictures(method, unequal_features(B, E), K)
         except Wrong as error:
-            raise Wrong(f"With other weights, called once more: {error}") from error
+            raise Wrong(f"With other weights, in evaluation: {error}") from error
 
 
 def logits_of_pictures(method, f, K):

@@ -36,6 +36,8 @@ def meta_net(student):
         for parameter in method.meta_net.parameters():
             nn.init.normal_(parameter)
         context_of_pictures(method, layers, unequal_features(B, widths(clip)[0]))
+        method.eval()
+        context_of_pictures(method, layers, unequal_features(B, widths(clip)[0]))
         with torch.no_grad():
             for parameter in method.meta_net.parameters():
                 parameter.zero_()
@@ -145,7 +147,7 @@ def tree(student):
         read = sum(sequences * tokens for _, sequences, tokens in calls)
         compare_features(got, clip, names, contexts)
         compare_features(student.encode_trees(clip, two_trees, contexts), clip, names, contexts)
-        for layers in range(1, len(clip.transformer.resblocks)):
+        for layers in range(len(clip.transformer.resblocks)):
             deeper_prompts(student, (clip, names, one_tree), contexts[:1], layers)
         T = len(set(student.beginnings(prompts)))
         most = len(clip.transformer.resblocks) * B * T
@@ -202,7 +204,7 @@ def compare_features(got, clip, names, contexts):
 
 def deeper_prompts(student, clip_names_trees, context, layers):
     """Raises Wrong unless `deeper` stands in the places of the context from layer 2 on."""
-    clip, names, trees = clip_names_trees
+    clip, names, trees = clip_names_trees  # layers = 0: UPT with depth=1 gives `deeper` [0, M, D_t]
     deeper = (0.1 * torch.randn(layers, *context.shape[1:])).requires_grad_()
     got = student.encode_trees(clip, trees, context, deeper)
     whole = plain_class_weights(clip, names, torch.cat([context, deeper]))
@@ -212,7 +214,8 @@ def deeper_prompts(student, clip_names_trees, context, layers):
         "Without `deeper` all is right. With it, deeper[0] stands in the places of the context "
         "when layer 2 begins, deeper[1] when layer 3 begins, and so on.",
     )
-    same_gradients(got[0], whole, {"`deeper`": deeper, "the context, beside `deeper`": context})
+    learned = {"the context, beside `deeper`": context}
+    same_gradients(got[0], whole, {"`deeper`": deeper, **learned} if layers else learned)
 
 
 # 23: the ancestor mask

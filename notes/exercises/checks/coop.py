@@ -153,7 +153,8 @@ def class_specific(student):
             whole_sequences(method, told)
             if clip is tiny() and specific:
                 nn.init.normal_(method.ctx, std=0.5)
-                whole_sequences(method, f"{told}, with another context in the same method")
+                method.eval()
+                whole_sequences(method, f"{told}, in evaluation, with another context")
 
 
 def start_of_contexts(student, clip, names, M):

@@ -57,7 +57,8 @@ def visual_prompts(student):
                 told = f"depth={depth}, n_ctx={n}, before_ln_pre={before}"
                 features_of_prompts(method, pictures(clip, B), told)
     nn.init.normal_(method.V)
-    features_of_prompts(method, pictures(clip, 2), "other V in the same method")
+    method.eval()
+    features_of_prompts(method, pictures(clip, 2), "in evaluation, with other V")
     method = student.VPT(odd_clip(), NAMES, n_ctx=1, depth=2)
     features_of_prompts(method, pictures(odd_clip(), 2), "depth=2, n_ctx=1")
 
