@@ -7,10 +7,14 @@ import sys
 import threading
 import time
 import traceback
+import types
 import warnings
 from pathlib import Path
 
 import torch
+
+
+STUDENT = "student"  # the name of the module that a student's file becomes
 
 
 class Wrong(Exception):
@@ -40,6 +44,8 @@ def run_check(check, path, seconds=180):
         return f"still blank. {error} ({line_of(error, path)})"
     except SyntaxError as error:
         return f"Python cannot read your file: {error.msg} (line {error.lineno})."
+    except EOFError as error:
+        return f"your code waits for input, and a check gives none ({line_of(error, path)})."
     except KeyboardInterrupt as error:
         if time.monotonic() - started < seconds:  # Ctrl-C
             raise
@@ -47,6 +53,10 @@ def run_check(check, path, seconds=180):
         return (
             f"it did not end within {seconds} s: is there a loop that never ends? It was at {at}."
         )
+    except AttributeError as error:
+        if isinstance(error.obj, types.ModuleType) and error.obj.__name__ == STUDENT:
+            return f"your file has no `{error.name}`: keep the names that the starter has."
+        return f"your code stopped with AttributeError: {error} ({line_of(error, path)})"
     except (Exception, SystemExit) as error:
         return f"your code stopped with {type(error).__name__}: {error} ({line_of(error, path)})"
     finally:
@@ -80,10 +90,14 @@ def line_of(error, path):
 
 def load(path):
     """The student's file as a module, compiled afresh: a kept copy could be a second old."""
-    name = "student"
-    module = importlib.util.module_from_spec(importlib.util.spec_from_file_location(name, path))
-    sys.modules[name] = module  # dataclasses look their module up
-    exec(compile(Path(path).read_text(encoding="utf-8"), str(path), "exec"), module.__dict__)
+    spec = importlib.util.spec_from_file_location(STUDENT, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[STUDENT] = module  # dataclasses look their module up
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise Wrong("Python cannot read your file: it is not UTF-8 text.") from error
+    exec(compile(text, str(path), "exec"), module.__dict__)
     return module
 
 
@@ -122,6 +136,12 @@ def tensor(value, shape, what):
     return value
 
 
+def unchanged(given, kept, what):
+    """Raises Wrong unless what a function was given still is what it was, a copy made before."""
+    same = torch.equal(given, kept) if isinstance(given, torch.Tensor) else given == kept
+    need(same, f"{what} changed what it was given: work on a copy, for others still need it.")
+
+
 def close(ours, theirs, tolerance=1e-4):
     """Whether two tensors are equal up to a tolerance, relative where the values exceed 1."""
     ours, theirs = ours.detach(), theirs.detach()
@@ -150,6 +170,8 @@ def same_gradients(got, right, inputs):
     random weights.
     """
     names = ", ".join(inputs)
+    for name, given in inputs.items():
+        need(given.requires_grad, f"{name} is frozen (requires_grad is False): it could not learn.")
     need(got.requires_grad, f"The values are right, but no gradient reaches {names}: {DETACHED}")
     weights = torch.randn(right.shape, generator=torch.Generator().manual_seed(0))
     ours, theirs = (

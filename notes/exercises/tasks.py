@@ -654,7 +654,7 @@ nothing does not count.
 One try on few pictures proves little: say in your report how sure you are, and how you would find
 out.""",
         hint="What does each tower need to be told, and how few numbers can say it? Where does a "
-        "good start come from?",
+        "good start come from? Five epochs are few: which learning rate suits them?",
         minutes=90,
         needs=(6, 13, 14),
         blanks=(("Joint.__init__", "if 1"), "Joint.prompts"),

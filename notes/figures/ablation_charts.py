@@ -135,6 +135,7 @@ def draw_table(body, heading):
     places = (330, 390, 440, 490, 570, 630, 690)  # where the numbers end
     heads = ("parameters", "base", "new", "H", "base", "new", "H")
     parts = [
+        text(12, 38, "accuracy, %"),
         text(420, 20, heading, 'text-anchor="middle" font-weight="bold"'),
         text(640, 20, "paper, ImageNet", 'text-anchor="middle" font-weight="bold"'),
     ]

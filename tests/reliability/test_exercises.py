@@ -194,6 +194,8 @@ def test_a_place_that_is_not_there_once_is_refused():
         ("return None", "is a `return` missing"),
         ("sys.exit(3)", "SystemExit: 3"),
         ("return (", "Python cannot read your file.*line 2"),
+        ("raise EOFError", "waits for input.*line 2"),
+        ("return float(lr.rates)", "AttributeError.*line 2"),
     ],
 )
 def test_a_crash_is_told_with_its_line(line, words, tmp_path):
@@ -201,6 +203,12 @@ def test_a_crash_is_told_with_its_line(line, words, tmp_path):
         9, f"def learning_rate(lr, epoch, epochs):\n    {line}\nimport sys\n", tmp_path
     )
     assert re.search(words, wrong)
+
+
+def test_a_file_without_the_function_and_one_that_is_not_text_are_told(tmp_path):
+    assert "has no `learning_rate`" in check_text(9, "x = 1\n", tmp_path)
+    (tmp_path / "answer.py").write_bytes(b"\xff")
+    assert "not UTF-8" in run_check(CHECKS[9], tmp_path / "answer.py")
 
 
 def test_an_endless_loop_is_ended(tmp_path):

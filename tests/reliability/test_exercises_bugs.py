@@ -79,6 +79,105 @@ WRONG = [
         },
         "company",
     ),
+    # more, of other kinds
+    # short features
+    (
+        19,
+        {
+            LOGITS: """
+                f = image_features / image_features.norm(dim=-1, keepdim=True).clamp(min=1)
+                w = nn.functional.normalize(self.class_weights(), dim=-1)
+                return self.clip.logit_scale.exp() * f @ w.T
+                """
+        },
+        "Eq. (3) does not hold",
+    ),
+    # kept
+    (
+        19,
+        {
+            LOGITS: """
+                if not hasattr(self, 'kept'):
+                    object.__setattr__(self, 'kept', self.class_weights())
+                return self.clip.logit_scale.exp() * cosines(image_features, self.kept)
+                """
+        },
+        "Eq. (3) does not hold",
+    ),
+    # changes features
+    (
+        19,
+        {
+            LOGITS: """
+                image_features.div_(image_features.norm(dim=-1, keepdim=True))
+                weights = nn.functional.normalize(self.class_weights(), dim=-1)
+                return self.clip.logit_scale.exp() * image_features @ weights.T
+                """
+        },
+        "classify changed",
+    ),
+    # ignores text_depth
+    (
+        20,
+        {
+            WEIGHTS: """
+                U_t = self.theta(self.U)[:, : self.n_ctx]
+                return encode_trees(self.clip, self.trees, U_t[:1], deeper=U_t[1:]).squeeze(0)
+                """
+        },
+        "text_depth=1",
+    ),
+    # kept
+    (
+        20,
+        {
+            WEIGHTS: """
+                if not hasattr(self, 'kept'):
+                    object.__setattr__(self, 'kept', T)
+                T = self.kept
+                return encode_trees(self.clip, self.trees, T[:1], deeper=T[1:]).squeeze(0)
+                """
+        },
+        "in evaluation, with another U",
+    ),
+    # sorted by length
+    (
+        21,
+        {
+            PI: """
+                order = image_features.norm(dim=-1).argsort()
+                pi = self.meta_net(F.normalize(image_features[order], dim=-1))
+                """
+        },
+        "In company",
+    ),
+    # changes features
+    (
+        21,
+        {
+            PI: """
+                image_features.div_(image_features.norm(dim=-1, keepdim=True))
+                pi = self.meta_net(image_features)
+                """
+        },
+        "classify changed",
+    ),
+    # five and more
+    (
+        21,
+        {
+            PI: """
+                x = image_features
+                mean = x.norm() / len(x) ** 0.5
+                pi = self.meta_net(x / (x.norm(dim=-1, keepdim=True) if len(x) < 5 else mean))
+                """
+        },
+        "In company of 4",
+    ),
+    # right in training only
+    (19, logits(w="self.class_weights() + (not self.training)"), "Eq. (3)"),
+    (20, deeper("T[1:] if self.training else T[:0]"), "in evaluation"),
+    (21, {CONTEXT: "return self.ctx + self.training * pi[:, None]"}, "Even alone"),
 ]
 
 RIGHT = [
@@ -97,6 +196,38 @@ RIGHT = [
     (
         21,
         {PI: "pi = torch.stack([self.meta_net(x / x.norm()) for x in image_features])"},
+    ),
+    # einsum
+    (
+        19,
+        {
+            LOGITS: """
+                f, w = image_features, self.plain_class_weights()
+                lengths = torch.outer(f.norm(dim=1), w.norm(dim=1))
+                return torch.einsum('be,ke->bk', f, w) / lengths * self.clip.logit_scale.exp()
+                """
+        },
+    ),
+    # star
+    (
+        20,
+        {
+            WEIGHTS: """
+                first, *others = T
+                others = torch.stack(others) if others else T[:0]
+                return encode_trees(self.clip, self.trees, first[None], others)[0]
+                """
+        },
+    ),
+    # einsum
+    (
+        21,
+        {
+            PI: """
+                length = image_features.square().sum(dim=1).sqrt()
+                pi = self.meta_net(torch.einsum('be,b->be', image_features, 1 / length))
+                """
+        },
     ),
 ]
 

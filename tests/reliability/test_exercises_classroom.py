@@ -19,7 +19,12 @@ import os
 print("Exercise 9 is right.", flush=True)
 os._exit(0)
 """
-RIGHT, LOOP = cut.read("train.py"), "while True:\n    pass\n"
+THREAD = """
+import os, threading, time
+threading.Thread(target=time.sleep, args=(10**6,)).start()
+os.close(1)
+"""
+RIGHT, LOOP = cut.read("train.py"), "while True:\n    print('right' * 1000)\n"
 
 
 def write_file(folder, number, text):
@@ -30,7 +35,7 @@ def write_file(folder, number, text):
 
 
 def test_each_check_is_a_process_that_cannot_be_answered_by_printing(tmp_path):
-    write_file(tmp_path, 9, RIGHT)
+    write_file(tmp_path, 9, RIGHT + THREAD)  # what it leaves behind does not matter
     assert classroom.verdict_of(9, tmp_path, 100) == Verdict("right")
     write_file(tmp_path, 9, FAKE)
     word, sentence = classroom.verdict_of(9, tmp_path, 100)
@@ -50,6 +55,9 @@ def test_a_process_that_cannot_be_interrupted_is_ended(monkeypatch, tmp_path):
     monkeypatch.setattr(classroom.subprocess, "run", run)
     write_file(tmp_path, 9, LOOP)
     assert "within 130 s by the clock" in classroom.verdict_of(9, tmp_path, 1).sentence
+    ended = subprocess.CompletedProcess([], -classroom.CPU_IS_USED_UP, stdout="")
+    monkeypatch.setattr(classroom.subprocess, "run", lambda *_, **__: ended)
+    assert "within 1 s, and could not be" in classroom.verdict_of(9, tmp_path, 1).sentence
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ WRONG = [
                 "image_features.requires_grad else F.normalize(image_features, dim=-1)"
             )
         },
-        "changed the features",
+        "changed what it was given",
     ),
     (
         4,
@@ -224,6 +224,228 @@ WRONG = [
         {("Preprocess.augment", "return"): "return Preprocess(self.size).to_tensor(image)"},
         "another group's",
     ),
+    # more, of other kinds
+    # changes its input
+    (
+        1,
+        {
+            JOIN: """
+                i = 0
+                while i + 1 < len(symbols):
+                    if (symbols[i], symbols[i + 1]) == pair:
+                        symbols[i : i + 2] = [pair[0] + pair[1]]
+                    i += 1
+                return symbols
+                """
+        },
+        "merge_pair changed what it was given",
+    ),
+    # cache shared by tokenizers
+    (
+        1,
+        {
+            MERGE: """
+                known = Tokenizer.__dict__.get('KEPT') or {}
+                Tokenizer.KEPT = known
+                if word in known:
+                    return known[word]
+                symbols = to_symbols(word)
+                for pair in self.merges:
+                    symbols = merge_pair(symbols, pair)
+                known[word] = symbols
+                return symbols
+                """
+        },
+        "is something kept",
+    ),
+    # pair known by joined string
+    (
+        1,
+        {
+            MERGE: """
+                rank = {a + b: i for i, (a, b) in enumerate(self.merges)}
+                symbols = to_symbols(word)
+                while True:
+                    pairs = [p for p in zip(symbols, symbols[1:]) if p[0] + p[1] in rank]
+                    if not pairs:
+                        return symbols
+                    symbols = merge_pair(symbols, min(pairs, key=lambda p: rank[p[0] + p[1]]))
+                """
+        },
+        "is not the pair",
+    ),
+    # end of word ignored
+    (
+        1,
+        {
+            JOIN: """
+                merged, i = [], 0
+                while i < len(symbols) - 1:
+                    two = symbols[i], symbols[i + 1].removesuffix('</w>')
+                    if two == (pair[0], pair[1].removesuffix('</w>')):
+                        merged.append(symbols[i] + symbols[i + 1])
+                        i += 2
+                    else:
+                        merged.append(symbols[i])
+                        i += 1
+                return merged + symbols[i:]
+                """
+        },
+        "which ends a word",
+    ),
+    # kept by length, device forgotten
+    (
+        2,
+        {
+            "causal_mask": """
+                KEPT = globals().setdefault('KEPT', {})
+                if length not in KEPT:
+                    KEPT[length] = torch.ones(length, length, device=device).tril().bool()
+                return KEPT[length]
+                """
+        },
+        "`device`",
+    ),
+    # int8 positions
+    (
+        2,
+        {
+            "causal_mask": """
+                p = torch.arange(length, device=device).to(torch.int8)
+                return p <= p[:, None]
+                """
+        },
+        "token 128",
+    ),
+    # ln_pre.bias cut
+    (
+        3,
+        {
+            (EMBED, "return"): """
+                bias = self.ln_pre.bias.detach()
+                return nn.functional.layer_norm(x, bias.shape, self.ln_pre.weight, bias)
+                """
+        },
+        "ln_pre.bias gets no gradient",
+    ),
+    # pictures cut
+    (
+        3,
+        {(EMBED, "x 1"): "x = self.conv1(images.detach()).flatten(2).transpose(1, 2)"},
+        "`images` gets no gradient",
+    ),
+    # short features
+    (
+        4,
+        {
+            CLASSIFY: """
+                f = image_features / image_features.norm(dim=-1, keepdim=True).clamp(min=1)
+                return self.clip.logit_scale.exp() * f @ self.weights.T
+                """
+        },
+        "0.2 long",
+    ),
+    # keeps first weights
+    (
+        4,
+        {
+            CLASSIFY: """
+                if not hasattr(self, 'kept'):
+                    self.kept = self.weights.clone()
+                f = F.normalize(image_features, dim=-1)
+                return self.clip.logit_scale.exp() * f @ self.kept.T
+                """
+        },
+        "in evaluation",
+    ),
+    # changes the list of names
+    (
+        5,
+        {
+            (SET, "names, features"): """
+                for i, name in enumerate(classnames):
+                    classnames[i] = name.replace('_', ' ')
+                names, features = classnames, []
+                """
+        },
+        "set_classes changed",
+    ),
+    # equal names once
+    (
+        5,
+        {
+            (SET, "names, features"): """
+                names, features = list(dict.fromkeys(readable_names(classnames))), []
+                """
+        },
+        "shape",
+    ),
+    # positions cut
+    (
+        7,
+        {
+            TEXT: """
+                eos, length = tokens.argmax(dim=-1), tokens.shape[1]
+                x = self.token_embedding(tokens) + self.positional_embedding[:length].detach()
+                x = self.transformer(x, causal_mask(length))
+                return self.pool_text(x[torch.arange(len(x)), eos])
+                """
+        },
+        "positional_embedding gets no gradient",
+    ),
+    # projection cut
+    (
+        7,
+        {
+            TEXT: """
+                eos = tokens.argmax(dim=-1)
+                x = self.transformer(self.embed_text(tokens), causal_mask(tokens.shape[1]))
+                return self.ln_final(x[torch.arange(len(x)), eos]) @ self.text_projection.detach()
+                """
+        },
+        "text_projection gets no gradient",
+    ),
+    # rows and columns exchanged
+    (25, {(TO_TENSOR, "pixels 1"): "pixels = np.asarray(image).transpose(2, 1, 0)"}, "shape"),
+    # double
+    (25, {(TO_TENSOR, "return"): "return torch.from_numpy(pixels).double()"}, "float32"),
+    # kept by size
+    (
+        25,
+        {
+            (TO_TENSOR, "scale, shift"): """
+                KEPT = globals().setdefault('KEPT', {})
+                scale, shift = KEPT.setdefault(self.size, scale_and_shift(self.mean, self.std))
+                """
+        },
+        "is wanted",
+    ),
+    # mirrored
+    (25, {(TO_TENSOR, "return"): "return torch.from_numpy(pixels).flip(-1)"}, "elsewhere"),
+    # merges are used up
+    (
+        1,
+        {
+            MERGE: """
+                symbols = to_symbols(word)
+                while self.merges:
+                    symbols = merge_pair(symbols, self.merges.pop(0))
+                return symbols
+                """
+        },
+        "a second call",
+    ),
+    # right in training only
+    (
+        4,
+        {
+            CLASSIFY: """
+                f = F.normalize(image_features, dim=-1) if self.training else image_features
+                return self.clip.logit_scale.exp() * f @ self.weights.T
+                """
+        },
+        "in evaluation",
+    ),
 ]
 
 RIGHT = [
@@ -318,6 +540,87 @@ RIGHT = [
                 pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1) / 255
                 mean, std = torch.tensor(self.mean), torch.tensor(self.std)
                 return (pixels - mean[:, None, None]) / std[:, None, None]
+                """
+        },
+    ),
+    # iterator
+    (
+        1,
+        {
+            JOIN: """
+                merged, rest = [], iter([*symbols, None])
+                one = next(rest)
+                for two in rest:
+                    if one is not None and (one, two) == pair:
+                        merged.append(one + two)
+                        one = next(rest)
+                    else:
+                        merged.append(one)
+                        one = two
+                    if one is None:
+                        break
+                return merged
+                """
+        },
+    ),
+    # tril_indices
+    (
+        2,
+        {
+            "causal_mask": """
+                rows, columns = torch.tril_indices(length, length, device=device)
+                mask = torch.zeros(length, length, dtype=torch.bool, device=device)
+                mask[rows, columns] = True
+                return mask
+                """
+        },
+    ),
+    # einsum
+    (
+        3,
+        {
+            (EMBED, "x 1"): """
+                B, _, H, W = images.shape
+                p = self.conv1.kernel_size[0]
+                x = images.reshape(B, 3, H // p, p, W // p, p)
+                x = torch.einsum('bcipjq,dcpq->bijd', x, self.conv1.weight).flatten(1, 2)
+                """
+        },
+    ),
+    # divides by tau
+    (
+        4,
+        {
+            CLASSIFY: """
+                tau = 1 / self.clip.logit_scale.exp()
+                return (self.weights @ F.normalize(image_features, dim=1).T).T / tau
+                """
+        },
+    ),
+    # class by class
+    (
+        5,
+        {
+            SET: """
+                vectors = []
+                for name in readable_names(classnames):
+                    own = self.text_features([each.format(name) for each in self.templates])
+                    vectors.append(own.sum(dim=0) / own.sum(dim=0).norm())
+                self.register_buffer('weights', torch.stack(vectors), persistent=False)
+                """
+        },
+    ),
+    # text by text
+    (
+        7,
+        {
+            TEXT: """
+                rows = []
+                for row in tokens:
+                    length = int(row.argmax()) + 1
+                    x = self.transformer(self.embed_text(row[None, :length]), causal_mask(length))
+                    rows.append(self.pool_text(x[0, -1]))
+                return torch.stack(rows)
                 """
         },
     ),

@@ -202,6 +202,111 @@ WRONG = [
         },
         "another branch",
     ),
+    # more, of other kinds
+    # frozen
+    (
+        11,
+        {
+            NET: """
+                layers = nn.Linear(E, E // 16), nn.ReLU(), nn.Linear(E // 16, D_t)
+                self.meta_net = nn.Sequential(*layers).requires_grad_(False)
+                """
+        },
+        "is frozen",
+    ),
+    # short features
+    (
+        11,
+        {
+            CONTEXT: """
+                f = image_features / image_features.norm(dim=-1, keepdim=True).clamp(min=1)
+                return self.ctx + self.meta_net(f)[:, None]
+                """
+        },
+        "not the Meta-Net's output",
+    ),
+    # changes features
+    (
+        11,
+        {
+            CONTEXT: """
+                image_features /= image_features.norm(dim=-1, keepdim=True)
+                return self.ctx + self.meta_net(image_features)[:, None]
+                """
+        },
+        "context changed",
+    ),
+    # first layer zero: dead
+    (
+        11,
+        {
+            NET: """
+                layers = nn.Linear(E, E // 16), nn.ReLU(), nn.Linear(E // 16, D_t)
+                self.meta_net = nn.Sequential(*layers)
+                nn.init.zeros_(layers[0].weight)
+                nn.init.zeros_(layers[0].bias)
+                """
+        },
+        "is 0 at the start",
+    ),
+    # equal names once
+    (
+        12,
+        {
+            (TREE, "eos"): """
+                eos = [place[each] for each in dict.fromkeys(map(tuple, prompts))]
+                """
+        },
+        "eos of the prompts",
+    ),
+    # context cut when deeper
+    (
+        12,
+        {
+            (ENCODE, "x 1"): """
+                x = embed(clip, tree.symbols, context.detach() if len(deeper) else context)
+                """
+        },
+        "beside `deeper`",
+    ),
+    # K = 1 in a tree
+    (12, encode(y="clip.pool_text(x[:, tree.eos].squeeze(1))"), "your code stopped"),
+    # eight ancestors
+    (
+        23,
+        {
+            MASK: """
+                mask = torch.tensor([[a[: len(b)] == b for b in place] for a in place])
+                mask &= mask.triu(-8)
+                """
+        },
+        "is its ancestor",
+    ),
+    # kept by size
+    (
+        23,
+        {
+            MASK: """
+                KEPT = globals().setdefault('KEPT', {})
+                mask = torch.tensor([[a[: len(b)] == b for b in place] for a in place])
+                mask = KEPT.setdefault(len(place), mask)
+                """
+        },
+        "",
+    ),
+    # right in training only
+    (11, context(total="self.ctx + self.training * pi[:, None]"), "pi is not added"),
+    # `deeper` without layers
+    (
+        12,
+        {
+            (
+                ENCODE,
+                "features",
+            ): "features, M = [], len(deeper[0]) if torch.is_tensor(deeper) else 0"
+        },
+        "your code stopped",
+    ),
 ]
 
 RIGHT = [
@@ -245,6 +350,44 @@ RIGHT = [
     ),
     (23, {MASK: LOOP.format("mask[row, place[beginning[:length]]] = True")}),
     (23, {MASK: "mask = torch.tensor([[a[: len(b)] == b for b in place] for a in place])"}),
+    # loop over vectors
+    (
+        11,
+        {
+            CONTEXT: """
+                B, M = len(image_features), len(self.ctx)
+                f = F.normalize(image_features)
+                pi = self.meta_net(f)
+                v = [self.ctx[m].expand(B, 1, -1) + pi.unsqueeze(1) for m in range(M)]
+                return torch.cat(v, dim=1)
+                """
+        },
+    ),
+    # in place on a clone
+    (
+        12,
+        {
+            (ENCODE, "x 3"): """
+                x = x.clone()
+                x[:, 1 : 1 + deeper.shape[1]] = deeper[i - 1]
+                """
+        },
+    ),
+    # climbs
+    (
+        23,
+        {
+            MASK: """
+                T = len(place)
+                mask = torch.zeros(T, T, dtype=torch.bool)
+                for beginning in place:
+                    row, up = place[beginning], beginning
+                    while up:
+                        mask[row, place[up]] = True
+                        up = up[:-1]
+                """
+        },
+    ),
 ]
 
 test_a_wrong_answer_is_told, test_another_right_answer_passes = both_tests(WRONG, RIGHT)

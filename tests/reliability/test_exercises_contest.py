@@ -1,5 +1,6 @@
 """Exercise 22: what cannot win, and the training of its check on very few pictures."""
 
+import functools
 from types import SimpleNamespace
 
 import pytest
@@ -103,6 +104,36 @@ def test_what_never_learns_is_told_before_the_training(T, V, word, tmp_path):
     own = student(tmp_path, Joint=joint_with(T, V))
     with pytest.raises(Wrong, match=word):
         contest.learned_numbers(contest.build(lambda *args: own.Joint("joint", *args), FEW), FEW)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda logits: logits - logits.mean(dim=0),  # it looks at the other test pictures
+        lambda logits: logits + torch.randn(len(logits), 1) * logits,
+    ],
+)
+def test_each_picture_is_classified_by_itself(wrong, tmp_path):
+    method = contest.build(functools.partial(student(tmp_path).Joint, "joint"), FEW)
+    contest.each_by_itself(method)
+    classify = method.forward
+    method.forward = lambda images: wrong(classify(images))
+    with pytest.raises(Wrong, match="other pictures of the batch, or on chance"):
+        contest.each_by_itself(method)
+
+
+def test_numbers_that_come_later_are_counted(tmp_path, monkeypatch):
+    """The first method learns 2,560 numbers, as the check sees; the one that it trains more."""
+    own, made = student(tmp_path), []
+
+    def joint(design, *words):
+        made.append(own.Joint(design if not made else "shared", *words))
+        return made[-1]
+
+    monkeypatch.setattr(contest, "accuracies", lambda make, *_: (build(make), [40.0, 99.0])[1])
+    build = functools.partial(contest.build, setting=FEW)
+    with pytest.raises(Wrong, match="learns 2,560 numbers, and later 18,560"):
+        contest.beat_upt(SimpleNamespace(Joint=joint, TINY=own.TINY), FEW)
 
 
 def test_too_many_numbers_are_refused(tmp_path):

@@ -212,6 +212,90 @@ WRONG = [
         "class vectors are not",
     ),
     (8, {PLAIN: "with torch.no_grad():\n    return self.class_weights()"}, "no gradient"),
+    # more, of other kinds
+    # changes the symbols
+    (
+        6,
+        {
+            EMBED: """
+                is_context = symbols < 0
+                vectors = context[..., (-1 - symbols).clamp(min=0), :]
+                words = clip.token_embedding(symbols.clamp_(min=0))
+                return torch.where(is_context[..., None], vectors, words)
+                """
+        },
+        "embed changed",
+    ),
+    # B = 1 loses its axis
+    (
+        6,
+        {
+            EMBED: """
+                if context.ndim == 3 and len(context) == 1:
+                    context = context[0]
+                words = clip.token_embedding(symbols.clamp(min=0))
+                vectors = context[..., (-1 - symbols).clamp(min=0), :]
+                return torch.where((symbols < 0)[..., None], vectors, words)
+                """
+        },
+        "shape",
+    ),
+    # vectors of a class are equal
+    (
+        8,
+        {
+            INIT: """
+                if class_specific:
+                    K, (M, D) = len(classnames), ctx.shape
+                    random = (0.02 * torch.randn(K, 1, D)).repeat(1, M, 1)
+                    ctx = ctx.repeat(K, 1, 1) if ctx_init else random
+                """
+        },
+        "of one context should differ",
+    ),
+    # same start for all seeds
+    (
+        8,
+        {
+            INIT: """
+                if class_specific:
+                    K, (M, D) = len(classnames), ctx.shape
+                    stream = torch.Generator().manual_seed(1)
+                    random = 0.02 * torch.randn(K, M, D, generator=stream)
+                    ctx = ctx.repeat(K, 1, 1) if ctx_init else random
+                """
+        },
+        "Two seeds",
+    ),
+    # numpy's random numbers
+    (
+        8,
+        {
+            INIT: """
+                if class_specific:
+                    K, (M, D) = len(classnames), ctx.shape
+                    import numpy
+
+                    random = torch.from_numpy(0.02 * numpy.random.randn(K, M, D)).float()
+                    ctx = ctx.repeat(K, 1, 1) if ctx_init else random
+                """
+        },
+        "torch.manual_seed",
+    ),
+    # kept between calls
+    (
+        8,
+        {
+            PLAIN: """
+                if not hasattr(self, 'kept'):
+                    object.__setattr__(self, 'kept', self.class_weights())
+                return self.kept
+                """
+        },
+        "in evaluation, with another context",
+    ),
+    # right in training only
+    (8, {CONTEXT: "context = self.ctx.flatten(0, -2)[None] * self.training"}, "in evaluation"),
 ]
 
 RIGHT = [
@@ -240,6 +324,22 @@ RIGHT = [
         },
     ),
     (8, {CONTEXT: "context = self.ctx.reshape(1, -1, self.ctx.shape[-1])"}),
+    # other names
+    (
+        6,
+        {
+            ("splice", "first", "prompts.append"): """
+                M, text = n_ctx, tokenizer.encode(f'{name}.')
+                offset = M * i if class_specific else 0
+                V = list(range(-1 - offset, -1 - offset - M, -1))
+                prompt = [tokenizer.sot] + V[:before]
+                prompt += text[:-1]
+                prompt += V[before:]
+                prompt += [text[-1], tokenizer.eot]
+                prompts.append(prompt)
+                """
+        },
+    ),
 ]
 
 test_a_wrong_answer_is_told, test_another_right_answer_passes = both_tests(WRONG, RIGHT)

@@ -225,6 +225,207 @@ WRONG = [
         "a docstring of the file was added",
     ),
     (26, {(DIGEST, "return"): "return digest.hexdigest()"}, "8 digits"),
+    # more, of other kinds
+    # small lr
+    (
+        9,
+        {
+            RATE: """
+                cosine = math.cos(math.pi * (epoch - 1) / epochs)
+                return min(1e-5, lr) if epoch == 0 else lr * (1 + cosine) / 2
+                """
+        },
+        "whatever lr is",
+    ),
+    # counts its calls
+    (
+        9,
+        {
+            RATE: """
+                global NOW
+                NOW = 0 if epoch == 0 else NOW + 1
+                return 1e-5 if NOW == 0 else lr * (1 + math.cos(math.pi * (NOW - 1) / epochs)) / 2
+                """
+        },
+        "Epoch",
+    ),
+    # changes the data set
+    (
+        10,
+        {
+            ("few_shot", "val"): """
+                val = sample_per_class(dataset.val, min(shots, 4), stream)
+                dataset.train = train
+                """
+        },
+        "few_shot changed",
+    ),
+    # seed 0
+    (10, {("few_shot", "stream"): "stream = random.Random(seed or 1)"}, "seed 0"),
+    # empty val
+    (
+        10,
+        {
+            ("few_shot", "val"): """
+                most = len(dataset.val) // len({item.label for item in dataset.val})
+                val = sample_per_class(dataset.val, min(shots, max(1, most), 4), stream)
+                """
+        },
+        "your code stopped",
+    ),
+    # loses own_split and folder
+    (
+        17,
+        {
+            RETURN: """
+                names = dataset.classnames[labels.start : labels.stop]
+                parts = map(select, (dataset.train, dataset.val, dataset.test))
+                return Dataset(dataset.name, names, dataset.templates, *parts)
+                """
+        },
+        "`own_split`",
+    ),
+    # largest label of train
+    (
+        17,
+        {
+            HALF: """
+                half = math.ceil((max(i.label for i in dataset.train) + 1) / 2)
+                """
+        },
+        "ceil",
+    ),
+    # KeyError
+    (17, {("split_classes", "raise"): "raise KeyError(which)"}, "not KeyError"),
+    # substring
+    (
+        17,
+        {
+            ("split_classes", "if 2"): """
+                if which == 'base':
+                    labels = range(half)
+                elif which in 'new':
+                    labels = range(half, len(dataset.classnames))
+                else:
+                    raise ValueError(which)
+                """
+        },
+        "nothing was raised",
+    ),
+    # changes cells
+    (
+        18,
+        {
+            H: """
+                if not {'base', 'new'} <= cells.keys():
+                    return None
+                b, n = (statistics.mean(cells.pop(k).values()) for k in ('base', 'new'))
+                return 2 * b * n / (b + n) if b + n else 0.0
+                """
+        },
+        "harmonic_mean changed",
+    ),
+    # all halves there are
+    (
+        18,
+        {
+            H: """
+                if len(cells) < 2:
+                    return None
+                means = [statistics.mean(cell.values()) for cell in cells.values()]
+                return statistics.harmonic_mean(means)
+                """
+        },
+        "first the mean",
+    ),
+    # nothing measured
+    (
+        18,
+        {
+            H: """
+                if not cells:
+                    return 0.0
+                if not {'base', 'new'} <= cells.keys():
+                    return None
+                b, n = (statistics.mean(cells[k].values()) for k in ('base', 'new'))
+                return 2 * b * n / (b + n) if b + n else 0.0
+                """
+        },
+        "nothing was measured",
+    ),
+    # indentation
+    (
+        26,
+        {
+            UPDATE: """
+                import io, tokenize
+                code = ast.unparse(tree)
+                skip = ("NEWLINE", "NL", "INDENT", "DEDENT", "COMMENT")
+                found = tokenize.generate_tokens(io.StringIO(code).readline)
+                words = [word.string for word in found if tokenize.tok_name[word.type] not in skip]
+                digest.update(' '.join(words).encode())
+                """
+        },
+        "the indentation of a line",
+    ),
+    # white space, also in strings
+    (
+        26,
+        {UPDATE: "digest.update(' '.join(ast.unparse(tree).split()).encode())"},
+        "one of these spaces",
+    ),
+    # # in a string
+    (
+        26,
+        {
+            UPDATE: """
+                import re
+                digest.update(re.sub('#.*', '', ast.unparse(tree)).encode())
+                """
+        },
+        "behind #",
+    ),
+    # decorators
+    (
+        26,
+        {
+            UPDATE: """
+                for node in ast.walk(tree):
+                    if isinstance(node, ast.FunctionDef):
+                        node.decorator_list = []
+                digest.update(ast.dump(tree).encode())
+                """
+        },
+        "a decorator",
+    ),
+    # defaults
+    (
+        26,
+        {
+            UPDATE: """
+                for node in ast.walk(tree):
+                    if isinstance(node, ast.FunctionDef):
+                        node.args.defaults = []
+                digest.update(ast.dump(tree).encode())
+                """
+        },
+        "a default value",
+    ),
+    # types of constants
+    (
+        26,
+        {
+            UPDATE: """
+                for node in ast.walk(tree):
+                    if isinstance(node, ast.Constant):
+                        node.value = str(node.value)
+                digest.update(ast.dump(tree).encode())
+                """
+        },
+        "became a string",
+    ),
+    # capital letters
+    (26, {UPDATE: "digest.update(ast.dump(tree).lower().encode())"}, "a capital letter"),
 ]
 
 RIGHT = [
@@ -271,6 +472,47 @@ RIGHT = [
     ),
     (26, {UPDATE: "digest.update(ast.unparse(tree).encode())"}),
     (26, {UPDATE: "digest.update(hashlib.sha256(ast.dump(tree).encode()).digest())"}),
+    # copy
+    (
+        17,
+        {
+            RETURN: """
+                import copy
+                halved = copy.copy(dataset)
+                halved.classnames = dataset.classnames[labels.start : labels.stop]
+                for part in ('train', 'val', 'test'):
+                    setattr(halved, part, select(getattr(dataset, part)))
+                return halved
+                """
+        },
+    ),
+    # try
+    (
+        18,
+        {
+            H: """
+                try:
+                    base, new = cells['base'].values(), cells['new'].values()
+                except KeyError:
+                    return None
+                b, n = sum(base) / len(base), sum(new) / len(new)
+                return 0.0 if b == n == 0 else 2.0 / (1 / b + 1 / n) if b and n else 0.0
+                """
+        },
+    ),
+    # own walk
+    (
+        26,
+        {
+            UPDATE: """
+                stack = [tree]
+                while stack:
+                    node = stack.pop()
+                    digest.update(ast.dump(node).encode())
+                    stack += ast.iter_child_nodes(node)
+                """
+        },
+    ),
 ]
 
 test_a_wrong_answer_is_told, test_another_right_answer_passes = both_tests(WRONG, RIGHT)

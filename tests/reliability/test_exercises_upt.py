@@ -33,7 +33,7 @@ def insert(V="V[i]", when="i < depth", patches="x[:, -S:]"):
     return f"if {when}: x = {row}"
 
 
-def theta(first="self.dropout(self.self_attention(U)) + self.ln_1(U)", second=None):
+def theta(first="self.dropout(self.self_attention(seen)) + normed", second=None):
     """The two lines of Eq. (5)."""
     second = second or "self.dropout(self.ffn(normed)) + normed"
     return {FIRST: f"U = {first}", SECOND: f"return {second}"}
@@ -118,23 +118,23 @@ WRONG = [
     (13, vpt(insert(), "x[:, 1:]"), "whole sequences"),
     (13, vpt(insert(), "x.mean(dim=1, keepdim=True)"), "whole sequences"),
     # 14: theta
-    (14, theta("self.self_attention(U) + self.ln_1(U)"), "`self.dropout`"),
+    (14, theta("self.self_attention(seen) + self.ln_1(U)"), "`self.dropout`"),
     (14, theta(second="self.ffn(normed) + normed"), "FFN gives"),
     (
         14,
-        theta("self.self_attention(U) + self.ln_1(U)", "self.ffn(normed) + normed"),
+        theta("self.self_attention(seen) + self.ln_1(U)", "self.ffn(normed) + normed"),
         "is not used",
     ),
-    (14, theta("self.dropout(self.self_attention(U) + self.ln_1(U))"), "`self.dropout` acts on"),
+    (14, theta("self.dropout(self.self_attention(seen) + self.ln_1(U))"), "`self.dropout` acts on"),
     (14, theta(second="self.dropout(self.ffn(normed) + normed)"), "not on the sum"),
     (
         14,
-        theta("self.dropout(self.self_attention(self.ln_1(U))) + self.ln_1(U)"),
-        "reads U, and not LN(U)",
+        theta("self.dropout(self.self_attention(normed)) + normed"),
+        "yours reads LN(U)",
     ),
-    (14, theta("self.dropout(self.self_attention(U.detach())) + self.ln_1(U)"), "gradient of U"),
-    (14, theta("self.dropout(self.self_attention(U)) + self.ln_1(U).detach()"), "U"),
-    (14, theta("self.dropout(self.self_attention(U)).detach() + self.ln_1(U)"), "gradient of U"),
+    (14, theta("self.dropout(self.self_attention(seen.detach())) + self.ln_1(U)"), "gradient of U"),
+    (14, theta("self.dropout(self.self_attention(seen)) + self.ln_1(U).detach()"), "U"),
+    (14, theta("self.dropout(self.self_attention(seen)).detach() + self.ln_1(U)"), "gradient of U"),
     (14, theta(second="self.dropout(self.ffn(normed)).detach() + normed"), "gradient"),
     (14, {MIXED: OWN_ATTENTION.format("q.shape[-1] ** 0.5", ".detach()")}, "the gradient of"),
     (14, {MIXED: OWN_ATTENTION.format("(q.shape[-1] * self.heads) ** 0.5", "")}, "sqrt(D / H)"),
@@ -169,8 +169,12 @@ WRONG = [
         "The layers attend",
     ),
     # 15: what mixes
-    (15, {FIRST: "U = self.dropout(self.self_attention(U.detach())) + self.ln_1(U)"}, "gradient"),
-    (15, {FIRST: "U = self.dropout(self.self_attention(U)) + U"}, "first residual"),
+    (
+        15,
+        {FIRST: "U = self.dropout(self.self_attention(seen.detach())) + self.ln_1(U)"},
+        "gradient",
+    ),
+    (15, {FIRST: "U = self.dropout(self.self_attention(seen)) + U"}, "first residual"),
     (15, {MIXED: "mixed = v"}, "do not see each other"),
     (
         15,
@@ -231,6 +235,74 @@ WRONG = [
         "gradient of U",
     ),
     (24, {("theta_forward", "U"): "U = theta.self_attention(50 * U) + LN_U"}, "should be Eq. (5)"),
+    # more, of other kinds
+    # n = 1
+    (13, vpt(insert(V="V[i].squeeze()")), "your code stopped"),
+    # first V kept
+    (
+        13,
+        vpt("V = self.__dict__.setdefault('kept', V * 1)\n            " + insert()),
+        "in evaluation, with other V",
+    ),
+    # ignores `seen`
+    (14, {FIRST: "U = self.dropout(self.self_attention(U)) + normed"}, "attention='normed'"),
+    # dropout on the weights
+    (
+        14,
+        {
+            MIXED: """
+                p = self.dropout.p if self.training else 0.0
+                mixed = nn.functional.scaled_dot_product_attention(q, k, v, dropout_p=p)
+                """
+        },
+        "not on something in it",
+    ),
+    # reads U always
+    (15, {FIRST: "U = self.dropout(self.self_attention(U)) + normed"}, "attention='normed'"),
+    # a class without pictures
+    (16, {(INTRA, "classes"): "classes = range(int(labels.max()) + 1)"}, "is no class"),
+    # changes features
+    (
+        16,
+        {
+            (INTRA, "z"): """
+                z = image_features.div_(image_features.norm(dim=-1, keepdim=True))
+                """
+        },
+        "intra_class_variance changed",
+    ),
+    # changes weights
+    (
+        16,
+        {
+            (INTER, "w"): """
+                w = class_weights.div_(class_weights.norm(dim=-1, keepdim=True))
+                """
+        },
+        "inter_class_variance changed",
+    ),
+    # K = 1
+    (
+        16,
+        {
+            (INTER, "return"): """
+                K = len(w)
+                return (w.var(dim=0).sum() * (K - 1) / K).item()
+                """
+        },
+        "1 class vector",
+    ),
+    # keeps the first U
+    (
+        24,
+        influence(
+            "changed = globals().setdefault(f'{U.shape}, {i}', changed); changed[:, i] = "
+            "U[:, i].flip(-1)"
+        ),
+        "is wanted",
+    ),
+    # right in training only
+    (13, vpt(insert(V="(V[i] * self.training)")), "in evaluation"),
 ]
 
 RIGHT = [
@@ -240,7 +312,7 @@ RIGHT = [
     (
         14,
         theta(
-            "nn.functional.dropout(self.self_attention(U), self.dropout.p, self.training) + "
+            "nn.functional.dropout(self.self_attention(seen), self.dropout.p, self.training) + "
             "self.ln_1(U)"
         ),
     ),
@@ -266,6 +338,75 @@ RIGHT = [
     ),
     (24, influence(result="(moved.sum(dim=1) - moved[:, i]).mean().item() / (U.shape[1] - 1)")),
     (24, {("theta_forward", "U"): "U = LN_U + theta.self_attention(theta.ln_1(U))"}),
+    # prompts behind the patches
+    (
+        13,
+        {
+            ENCODE: """
+                visual, n = self.clip.visual, self.V.shape[1]
+                x = visual.embed(images)
+                S = x.shape[1] - 1
+                for i, layer in enumerate(visual.transformer.resblocks):
+                    if i < len(self.V):
+                        V = visual.ln_pre(self.V[i]) if i == 0 and self.before_ln_pre else self.V[i]
+                        x = torch.cat([x[:, : 1 + S], V.repeat(len(x), 1, 1)], dim=1)
+                    x = layer(x)
+                return visual.pool(x)
+                """
+        },
+    ),
+    # einsum
+    (
+        14,
+        {
+            MIXED: """
+                scores = torch.einsum('lhid,lhjd->lhij', q, k) / q.shape[-1] ** 0.5
+                mixed = torch.einsum('lhij,lhjd->lhid', scores.softmax(dim=-1), v)
+                """
+        },
+    ),
+    # layer by layer
+    (
+        15,
+        {
+            FIRST: """
+                mixed = [self.self_attention(one[None])[0] for one in seen]
+                U = normed + self.dropout(torch.stack(mixed))
+                """
+        },
+    ),
+    # loops
+    (
+        16,
+        {
+            INTRA: """
+                z = F.normalize(image_features, dim=-1)
+                numbers = labels.tolist()
+                found = []
+                for c in set(numbers):
+                    own = [z[i] for i, label in enumerate(numbers) if label == c]
+                    mean = sum(own) / len(own)
+                    found.append(sum(float(((x - mean) ** 2).sum()) for x in own) / len(own))
+                return sum(found) / len(found)
+                """
+        },
+    ),
+    # loops
+    (
+        24,
+        {
+            "influence": """
+                found = []
+                turned = [U[:, p].flip(-1) if p == i else U[:, p] for p in range(U.shape[1])]
+                turned = torch.stack(turned, dim=1)
+                for before, after in zip(function(U), function(turned)):
+                    for p in range(U.shape[1]):
+                        if p != i:
+                            found.append(float((after[p] - before[p]).norm() / before[p].norm()))
+                return sum(found) / len(found)
+                """
+        },
+    ),
 ]
 
 test_a_wrong_answer_is_told, test_another_right_answer_passes = both_tests(WRONG, RIGHT)

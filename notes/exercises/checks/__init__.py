@@ -2,9 +2,9 @@
 
 A check gets the student's file as a module and calls the functions of ../judge.py. What is right is
 computed here by hand, by torch's own modules, by whole sequences (../plain_towers.py), or is in
-tests/golden. The rule: a check tests values, gradients, and at least two sizes of everything, with
-inputs on which the known wrong answers differ. tests/reliability/test_exercises_*.py hold wrong and
-right answers for each.
+tests/golden. The rule: a check tests values, gradients, at least two sizes of everything, a second
+call, training and evaluation, and that the input stays as it was, with inputs on which the known
+wrong answers differ. tests/reliability/test_exercises_*.py hold wrong and right answers for each.
 
 clips.py      the CLIPs, names, pictures and figures that checks compare with
 clip.py       CLIP: tokenizer, mask, patches, cosine, ensembles, [EOS], mean and std

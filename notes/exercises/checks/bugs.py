@@ -4,8 +4,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from notes.exercises.checks.clips import FEW, NAMES, odd_clip, pictures, tiny, widths
-from notes.exercises.judge import close, compare, need, same_gradients, tensor
+from notes.exercises.checks.clips import (
+    FEW,
+    NAMES,
+    odd_clip,
+    pictures,
+    tiny,
+    unequal_features,
+    widths,
+)
+from notes.exercises.judge import close, compare, need, same_gradients, tensor, unchanged
 from notes.exercises.plain_towers import (
     plain_class_weights,
     plain_image_features,
@@ -17,60 +25,78 @@ def not_a_cosine(student):
     """19: Eq. (3) with whole sequences, and the gradient of the context."""
     for clip, names, M, B in ((tiny(), NAMES, 4, 5), (odd_clip(), FEW, 3, 2), (tiny(), FEW, 2, 1)):
         (E, *_), K = widths(clip), len(names)
-        method = student.CoOp(clip, names, n_ctx=M)
-        nn.init.normal_(method.ctx, std=0.5)
-        f = torch.arange(1.0, B + 1)[:, None] * torch.randn(B, E)
-        weights = plain_prompts(clip, names, [method.ctx] * K)
-        right = clip.logit_scale.exp() * F.cosine_similarity(f[:, None], weights[None], dim=-1)
-        called = f"classify(f [{B}, {E}]) with {K} classes"
-        got = tensor(method.classify(f), [B, K], called)
-        otherwise = (
-            f"Eq. (3) does not hold: the logit of picture 0 and class 0 is {got[0, 0]:.2f}, and "
-            f"cos(g(t_0), f) / tau is {right[0, 0]:.2f}."
-        )
-        compare(got, right, [], otherwise)
-        same_gradients(got, right, {"the context": method.ctx})
+        method, f = student.CoOp(clip, names, n_ctx=M), unequal_features(B, E)
+        for size in (1, 0.1) if clip is not tiny() else (1,):
+            nn.init.normal_(method.ctx, std=size)
+            method.train(size == 1)
+            weights, given = plain_prompts(clip, names, [method.ctx] * K), f.clone()
+            right = clip.logit_scale.exp() * F.cosine_similarity(f[:, None], weights[None], dim=-1)
+            called = f"classify(f [{B}, {E}]) with {K} classes"
+            got = tensor(method.classify(given), [B, K], called)
+            b, k = divmod((got - right).abs().argmax().item(), K)
+            otherwise = (
+                f"Eq. (3) does not hold: the logit of picture {b} and class {k} is "
+                f"{got[b, k]:.2f}, and cos(g(t_{k}), f) / tau is {right[b, k]:.2f}."
+            )
+            compare(got, right, [], otherwise)
+            same_gradients(got, right, {"the context": method.ctx})
+            unchanged(given, f, "classify")
 
 
 def inexact_fast_path(student):
     """20: whole sequences with the prompts of each layer, at every depth; gradients."""
-    for clip, n, depths in ((tiny(), 4, (1, 2, "deep")), (odd_clip(), 3, (1, "deep"))):
-        for depth in depths:
-            method = student.UPT(clip, NAMES, n_ctx=n, depth=depth)
-            T, V = method.prompts()
-            got = tensor(method.class_weights(), [len(NAMES), widths(clip)[0]], "class_weights()")
-            whole = plain_class_weights(clip, NAMES, T)
-            need(
-                close(got, whole),
-                f"depth={depth}: the class vectors differ by up to {(got - whole).abs().max():.2g} "
-                "from those of whole sequences.",
-            )
-            same_gradients(got, whole, {"U": method.U, "theta": method.theta.in_proj.weight})
-            images = pictures(clip)
-            features = method.encode_image(images)
+    for clip, n, names, depths in (
+        (tiny(), 4, NAMES, ((1, 1), (2, 2), ("deep", "deep"), ("deep", 1))),
+        (odd_clip(), 3, FEW, ((1, 1), ("deep", "deep"))),
+    ):
+        for depth, text_depth in depths:
+            method = student.UPT(clip, names, n_ctx=n, depth=depth, text_depth=text_depth)
+            class_weights_of(method, names, f"depth={depth}, text_depth={text_depth}")
+            if text_depth != depth:
+                continue  # the image tower has been checked
+            images, (_, V) = pictures(clip), method.prompts()
+            got = method.encode_image(images)
             whole = plain_image_features(clip, images, V)
-            need(close(features, whole), "The image tower changed.")
-            same_gradients(features, whole, {"U": method.U, "to_visual": method.to_visual.weight})
+            need(close(got, whole), "The image tower changed.")
+            same_gradients(got, whole, {"U": method.U, "to_visual": method.to_visual.weight})
+        nn.init.normal_(method.U)
+        method.eval()
+        class_weights_of(method, names, "in evaluation, with another U")
+
+
+def class_weights_of(method, names, told):
+    """Raises Wrong unless the class vectors are those of whole sequences."""
+    got = tensor(method.class_weights(), [len(names), widths(method.clip)[0]], "class_weights()")
+    whole = plain_class_weights(method.clip, names, method.prompts()[0])
+    need(
+        close(got, whole),
+        f"{told}: the class vectors differ by up to {(got - whole).abs().max():.2g} from those of "
+        "whole sequences.",
+    )
+    same_gradients(got, whole, {"U": method.U, "theta": method.theta.in_proj.weight})
 
 
 def only_in_company(student):
     """21: pictures alone and together, in batches of several sizes; gradients."""
-    for clip, names, B in ((tiny(), NAMES, 3), (odd_clip(), FEW, 4)):
+    for clip, names, B in ((tiny(), NAMES, 3), (odd_clip(), FEW, 5)):
         (E, *_), K = widths(clip), len(names)
-        method = student.CoCoOp(clip, names)
-        f = torch.arange(1.0, B + 1)[:, None] * torch.randn(B, E)
+        method, f = student.CoCoOp(clip, names), unequal_features(B, E)
+        given = f.clone()
+        method.train(clip is tiny())
         right = torch.cat([logits_alone(method, names, x) for x in f])  # [B, K]
         alone = tensor(method.classify(f[:1]), [1, K], f"classify(x [1, {E}])")
         need(
             close(alone, right[:1]),
             "Even alone, a picture has other logits than with whole sequences.",
         )
-        company = tensor(method.classify(f), [B, K], f"classify(x [{B}, {E}])")
+        company = tensor(method.classify(given), [B, K], f"classify(x [{B}, {E}])")
+        b, k = divmod((company - right).abs().argmax().item(), K)
         need(
             close(company, right),
             f"In company of {B - 1} others, a picture has other logits than alone: for "
-            f"instance {company[0, 1]:.2f} and {alone[0, 1]:.2f}.",
+            f"instance {company[b, k]:.2f} and {right[b, k]:.2f}.",
         )
+        unchanged(given, f, "classify")
         learned = {name: p for name, p in method.named_parameters() if p.requires_grad}
         same_gradients(company, right, learned)
 

@@ -18,9 +18,19 @@ from notes.exercises.checks.clips import (
     golden_weights,
     odd_clip,
     tiny,
+    unequal_features,
     widths,
 )
-from notes.exercises.judge import close, compare, need, of_type, same_gradients, tensor
+from notes.exercises.judge import (
+    Wrong,
+    close,
+    compare,
+    need,
+    of_type,
+    same_gradients,
+    tensor,
+    unchanged,
+)
 from prompts.zero_shot import ENSEMBLE
 
 # 1: merges
@@ -33,6 +43,8 @@ PAIRS = [  # symbols, pair, what they become, why
     ("a a a a b</w>", "a a", "aa aa b</w>", "two symbols are used up, and then the next two fit"),
     ("a b a b c</w>", "a b", "ab ab c</w>", "every occurrence is joined, not only the first"),
     ("ab c</w>", "a b", "ab c</w>", "ab is one symbol already, so nothing changes"),
+    ("a b</w>", "a b", "a b</w>", "b</w>, which ends a word, is not b: nothing changes"),
+    ("cat</w>", "c a", "cat</w>", "one symbol has no neighbours"),
     ("ba b c</w>", "a b", "ba b c</w>", "the symbol ba is not a: nothing changes"),
 ]
 FIRST = "the pair that was learned first goes first, wherever it stands"
@@ -41,6 +53,9 @@ WORDS = [  # word, merges, symbols, why
     ("abcd", ["b c", "a b", "c d</w>"], "a bc d</w>", FIRST),
     ("low", ["l o", "lo w</w>"], "low</w>", "go on until no neighbours are a known pair"),
     ("dog", ["l o"], "d o g</w>", "no known pair, so the symbols stay"),
+    ("dog", ["d o"], "do g</w>", "this tokenizer has merges of its own: is something kept?"),
+    ("abc", ["b c</w>", "ab c</w>"], "a bc</w>", "(a, bc</w>) is not the pair (ab, c</w>)"),
+    ("abcdefg", ["c d"], "a b cd e f g</w>", "what is not joined stays as it is"),
     ("a", ["l o"], "a</w>", "a word of one letter has no neighbours"),
     ("né", ["n e"], "n Ã ©</w>", "a symbol is a byte, and é has two bytes: `to_symbols` does it"),
 ]
@@ -51,8 +66,10 @@ def merges(student):
     for symbols, pair, expected, why in PAIRS:
         symbols, pair, expected = symbols.split(), tuple(pair.split()), expected.split()
         called = f"merge_pair({symbols}, {pair})"
-        got = of_type(student.merge_pair(list(symbols), pair), list, called)
+        given = list(symbols)
+        got = of_type(student.merge_pair(given, pair), list, called)
         need(got == expected, f"{called} gave {got}, and not {expected}: {why}.")
+        unchanged(given, symbols, "merge_pair")
     for word, pairs, expected, why in WORDS:
         with tempfile.TemporaryDirectory() as folder:
             student.save_merges([tuple(pair.split()) for pair in pairs], f"{folder}/merges.txt")
@@ -60,6 +77,7 @@ def merges(student):
             called = f"With the merges {pairs}, merge({word!r})"
             got = of_type(tokenizer.merge(word), list, called)
         need(got == expected.split(), f"{called} gave {got}, and not {expected.split()}: {why}.")
+        need(tokenizer.merge(word) == got, f"{called}: a second call gave another list.")
 
 
 # 2: the causal mask
@@ -67,7 +85,7 @@ def merges(student):
 
 def mask_of_a_text(student):
     """2: every place of small masks, then torch's own attention with one, then the device."""
-    for length in (4, 1, 7):
+    for length in (4, 1, 7, 130):
         called = f"causal_mask({length})"
         mask = tensor(student.causal_mask(length), [length, length], called)
         is_bool = mask.dtype == torch.bool
@@ -83,7 +101,7 @@ def mask_of_a_text(student):
         close(ours(x, student.causal_mask(5)), theirs(x, x, x, attn_mask=hidden)[0]),
         "Attention differs from torch's with this mask.",
     )
-    device = student.causal_mask(3, device=torch.device("meta")).device.type
+    device = student.causal_mask(4, device=torch.device("meta")).device.type
     need(
         device == "meta",
         "The mask is not made on `device`: with a GPU, it would lie elsewhere than x.",
@@ -114,13 +132,15 @@ def patch_embedding(student):
         for parameter in visual.parameters():
             nn.init.normal_(parameter)
         images, side = torch.randn(B, 3, image_size, image_size), image_size // 4
+        images.requires_grad_()
         called = f"embed(images {list(images.shape)}) with {side} x {side} patches"
         got = tensor(visual.embed(images), [B, 1 + side**2, width], called)
         right, mistakes = tokens_of(visual, images, side)
         otherwise = "The tokens are not ln_pre([class token, patches] + positions)."
         compare(got, right, mistakes, otherwise)
         names = ("conv1.weight", "class_embedding", "positional_embedding", "ln_pre.weight")
-        same_gradients(got, right, {name: visual.get_parameter(name) for name in names})
+        learned = {name: visual.get_parameter(name) for name in (*names, "ln_pre.bias")}
+        same_gradients(got, right, {**learned, "`images`": images})
 
 
 def tokens_of(visual, images, side):
@@ -166,26 +186,35 @@ def tokens_of(visual, images, side):
 
 def cosine_and_temperature(student):
     """4: torch's cosine_similarity, with two CLIPs and three sizes."""
-    for clip, names, B in ((tiny(), NAMES, 2), (odd_clip(), FEW, 4), (tiny(), FEW, 1)):
+    for clip, names, B in ((tiny(), NAMES, 2), (odd_clip(), FEW, 6), (tiny(), FEW, 1)):
         E, K = widths(clip)[0], len(names)
         method = student.ZeroShot(clip, names)
-        method.weights = F.normalize(torch.randn(K, E), dim=-1)
-        lengths = torch.arange(1.0, B + 1)[:, None]  # no two pictures' features are equally long
-        f = (3 * lengths * torch.randn(B, E)).requires_grad_()
-        kept = f.detach().clone()
-        called = f"classify(f [{B}, {E}]) with {K} classes"
-        got = tensor(method.classify(f), [B, K], called)
-        right, mistakes = logits_of(f, method.weights, clip.logit_scale)
-        otherwise = (
-            f"The logit of picture 0 and class 0 is {got[0, 0]:.3f}, and cos(w, f) / tau is "
-            f"{right[0, 0]:.3f}."
-        )
-        compare(got, right, mistakes, otherwise)
-        same_gradients(got, right, {"the feature f": f})
-        method.classify(kept)
-        need(
-            torch.equal(kept, f), "classify changed the features that it was given: divide a copy."
-        )
+        logits_of_pictures(method, unequal_features(B, E), K)
+        method.eval()
+        try:
+            logits_of_pictures(method, unequal_features(B, E), K)
+        except Wrong as error:
+            raise Wrong(f"With other weights, in evaluation: {error}") from error
+
+
+def logits_of_pictures(method, f, K):
+    """Raises Wrong unless the logits of features [B, E] are right, and the features stay."""
+    (B, E), kept = f.shape, f.clone()
+    method.weights = F.normalize(torch.randn(K, E), dim=-1)
+    w = method.weights.clone()
+    f.requires_grad_()
+    got = tensor(method.classify(f), [B, K], f"classify(f [{B}, {E}]) with {K} classes")
+    right, mistakes = logits_of(f, w, method.clip.logit_scale)
+    b, k = divmod((got - right).abs().argmax().item(), K)
+    otherwise = (
+        f"The logit of picture {b} and class {k} is {got[b, k]:.3f}, and cos(w, f) / tau is "
+        f"{right[b, k]:.3f}; f is {f[b].norm():.2g} long."
+    )
+    compare(got, right, mistakes, otherwise)
+    same_gradients(got, right, {"the feature f": f})
+    method.classify(kept)  # without a gradient, a feature can be changed in place
+    unchanged(kept, f, "classify")
+    unchanged(method.weights, w, "classify")
 
 
 def logits_of(f, w, log_scale):
@@ -224,10 +253,13 @@ def ensembling(student):
     template = "a photo of a {}, a type of flower."
     for clip, templates in ((tiny(), "ensemble"), (odd_clip(), "seven"), (tiny(), "dataset")):
         sentences = {"ensemble": (*ENSEMBLE, template), "seven": ENSEMBLE, "dataset": (template,)}
-        method = student.ZeroShot(clip, NAMES, template, templates=templates)
-        compare_weights(method, clip, NAMES, sentences[templates])
-        method.set_classes(FEW)
-        compare_weights(method, clip, FEW, sentences[templates])
+        method = student.ZeroShot(clip, list(NAMES), template, templates=templates)
+        others = (FEW, ["tea", "dog", "tea"]) if templates == "dataset" else (FEW,)
+        for names in (NAMES, *others):
+            given = list(names)
+            method.set_classes(given)
+            unchanged(given, names, "set_classes")
+            compare_weights(method, clip, names, sentences[templates])
     texts = ["a red car", "a cat."]
     features = tensor(method.text_features(texts), [2, 128], "text_features of 2 texts")
     raw = clip.encode_text(clip.tokenizer(texts, clip.context_length))
@@ -294,6 +326,9 @@ def features_of(clip, names, sentences):
 # 7: [EOS]
 
 
+OF_TEXTS = ("token_embedding.weight", "positional_embedding", "text_projection", "ln_final.bias")
+
+
 def eos_position(student):
     """7: the features of all places, with two vocabularies; figures of the published code."""
     clip = student.build_clip(odd_clip().state_dict())
@@ -327,9 +362,11 @@ def compare_places(clip, rows, length):
     tokens = torch.zeros(len(rows), length, dtype=torch.long)
     for row, ids in zip(tokens, rows, strict=True):
         row[: len(ids)] = torch.tensor(ids)
-    clip.token_embedding.weight.requires_grad_()
+    for name in OF_TEXTS:
+        clip.get_parameter(name).requires_grad_()
     called = f"encode_text(tokens {list(tokens.shape)})"
-    got = tensor(clip.encode_text(tokens), [len(rows), widths(clip)[0]], called)
+    given = tokens.clone()
+    got = tensor(clip.encode_text(given), [len(rows), widths(clip)[0]], called)
     x = clip.embed_text(tokens)
     for block in clip.transformer.resblocks:
         x = block(x, causal_mask(length))
@@ -351,8 +388,9 @@ def compare_places(clip, rows, length):
                 f"The feature of text {n} is that of no position: do all {eos + 1} tokens reach "
                 "the blocks, and does `pool_text` come last?",
             )
+    unchanged(given, tokens, "encode_text")
     right = everywhere[torch.arange(len(rows)), ends]
-    same_gradients(got, right, {"the word embedding": clip.token_embedding.weight})
+    same_gradients(got, right, {name: clip.get_parameter(name) for name in OF_TEXTS})
     return got
 
 
@@ -366,13 +404,18 @@ def mean_and_std(student):
         ("another group's", (0.5, 0.4, 0.3), (0.5, 0.25, 0.2)),
         ("a third group's", (0.0, 0.1, 0.9), (1.0, 0.5, 0.1)),
     ]
-    for (whose, mean, std), size in zip(models, (4, 6, 1), strict=True):
+    for (whose, mean, std), size in zip(models, (4, 4, 1), strict=True):
         prepare = student.Preprocess(size, mean, std)
         for colour in ((255, 128, 0), (7, 200, 90)):
             image = Image.new("RGB", (size, size), colour)
             for what in (prepare, prepare.to_tensor):
                 got = tensor(what(image), [3, size, size], "a picture's tensor")
                 compare_pixel(got[:, 0, 0], torch.tensor(colour) / 255, whose, (mean, std))
+    two_colours = Image.new("RGB", (3, 2))
+    two_colours.putpixel((2, 0), (255, 255, 255))  # at the right, at the top
+    got = tensor(student.Preprocess(3).to_tensor(two_colours), [3, 2, 3], "a picture's tensor")
+    is_there = got[:, 0, 2].min() > 0 > torch.cat([got[:, 0, :2], got[:, 1]], dim=1).max()
+    need(is_there, "A pixel at the top right is elsewhere: a tensor is [3, rows, columns].")
     black, white = Image.new("RGB", (5, 5)), Image.new("RGB", (5, 5), "white")
     augment = student.Preprocess(3, *models[1][1:]).augment
     for image, value in ((black, 0.0), (white, 1.0)):
@@ -382,6 +425,7 @@ def mean_and_std(student):
 
 def compare_pixel(got, pixel, whose, mean_and_std):
     """Raises Wrong unless this is (pixel - mean) / std for red, green and blue."""
+    need(got.dtype == torch.float32, f"a picture's tensor holds {got.dtype}, and not float32.")
     mean, std = map(torch.tensor, mean_and_std)
     right = (pixel - mean) / std
     numbers = [[round(value, 3) for value in each.tolist()] for each in (mean, std, got, right)]

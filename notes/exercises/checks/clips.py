@@ -5,6 +5,7 @@ import functools
 import json
 
 import torch
+import torch.nn.functional as F
 
 from clip_min import load_clip
 from clip_min.model import build_clip
@@ -100,6 +101,12 @@ def pictures(clip, number=3):
     """Random pictures [number, 3, S, S], the same ones every time."""
     size = (number, 3, clip.image_size, clip.image_size)
     return torch.randn(size, generator=torch.Generator().manual_seed(0))
+
+
+def unequal_features(B, E):
+    """Random image features [B, E]: short and long ones, unsorted, B up to 9."""
+    lengths = torch.tensor([9.0, 0.2, 3.0, 40.0, 0.5, 1.0, 0.05, 20.0, 2.0])
+    return lengths[:B, None] * F.normalize(torch.randn(B, E), dim=-1)
 
 
 def widths(clip):

@@ -4,8 +4,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from notes.exercises.checks.clips import FEW, NAMES, odd_clip, tiny, tokens_read, widths
-from notes.exercises.judge import close, compare, need, same_gradients, tensor
+from notes.exercises.checks.clips import (
+    FEW,
+    NAMES,
+    odd_clip,
+    tiny,
+    tokens_read,
+    unequal_features,
+    widths,
+)
+from notes.exercises.judge import close, compare, need, same_gradients, tensor, unchanged
 from notes.exercises.plain_towers import plain_class_weights, plain_prompts
 
 # 11: the Meta-Net
@@ -15,15 +23,21 @@ def meta_net(student):
     """11: the same network, written here; equal and different widths, several B and M."""
     for clip, names, B, M in (
         (tiny(), NAMES, 4, 4),
-        (odd_clip(), FEW, 3, 2),
+        (odd_clip(), FEW, 6, 2),
         (odd_clip(), NAMES, 1, 4),
     ):
         method = student.CoCoOp(clip, names, n_ctx=M, ctx_init=None)
         layers = layers_of(method, clip)
+        need(
+            layers[0].weight.any() and layers[1].weight.any(),
+            "A weight of the Meta-Net is 0 at the start. With both layers at 0, or the first one, "
+            "no gradient ever reaches the weights: leave them as nn.Linear makes them.",
+        )
         for parameter in method.meta_net.parameters():
             nn.init.normal_(parameter)
-        lengths = torch.arange(1.0, B + 1)[:, None]
-        context_of_pictures(method, layers, 3 * lengths * torch.randn(B, widths(clip)[0]))
+        context_of_pictures(method, layers, unequal_features(B, widths(clip)[0]))
+        method.eval()
+        context_of_pictures(method, layers, unequal_features(B, widths(clip)[0]))
         with torch.no_grad():
             for parameter in method.meta_net.parameters():
                 parameter.zero_()
@@ -58,7 +72,9 @@ def layers_of(method, clip):
 def context_of_pictures(method, layers, f):
     """Raises Wrong unless context(f) is v_m + pi, with the right gradients."""
     (B, E), (M, D_t), (first, second) = f.shape, method.ctx.shape, layers
-    got = method.context(f)
+    given = f.clone()
+    got = method.context(given)
+    unchanged(given, f, "context")
     one_axis_less = getattr(got, "shape", None) in ((M, D_t), (1, M, D_t))
     need(
         B == 1 or not one_axis_less,
@@ -113,7 +129,7 @@ def context_of_pictures(method, layers, f):
 # 12: the tree
 
 SHARED = ["cat", "cat food", "yellow rose", "dog"]  # names that begin alike
-NESTED = ["dog", "red car", "red", "tea", "red car key"]
+NESTED = ["dog", "red car", "dog", "red", "tea", "red car key"]  # a name may come twice
 
 
 def tree(student):
@@ -124,14 +140,14 @@ def tree(student):
         contexts = (0.1 * torch.randn(B, M, widths(clip)[1])).requires_grad_()
         one_tree = nn.ModuleList([student.PromptTree(prompts)])
         two_trees = nn.ModuleList(
-            [student.PromptTree(prompts[:2]), student.PromptTree(prompts[2:])]
+            [student.PromptTree(prompts[:1]), student.PromptTree(prompts[1:])]
         )
         with tokens_read(clip.transformer.resblocks) as calls:
             got = student.encode_trees(clip, one_tree, contexts)
         read = sum(sequences * tokens for _, sequences, tokens in calls)
         compare_features(got, clip, names, contexts)
         compare_features(student.encode_trees(clip, two_trees, contexts), clip, names, contexts)
-        for layers in range(1, len(clip.transformer.resblocks)):
+        for layers in range(len(clip.transformer.resblocks)):
             deeper_prompts(student, (clip, names, one_tree), contexts[:1], layers)
         T = len(set(student.beginnings(prompts)))
         most = len(clip.transformer.resblocks) * B * T
@@ -146,7 +162,7 @@ def parts_of_a_tree(grown, student, names, prompts):
     """Raises Wrong unless the parts of a tree are buffers, and those of these prompts."""
     T = len(set(student.beginnings(prompts)))
     for what, length in [("symbols", T), ("position", T), ("eos", len(names))]:
-        tensor(getattr(grown, what, None), [length], f"{what} of {len(names)} prompts that share")
+        tensor(getattr(grown, what, None), [length], f"{what} of the prompts of {names}")
     mask = tensor(getattr(grown, "mask", None), [T, T], "mask")
     need(mask.dtype == torch.bool, f"the mask holds {mask.dtype}, and True and False are wanted.")
     for what in ("symbols", "position", "eos", "mask"):
@@ -188,16 +204,18 @@ def compare_features(got, clip, names, contexts):
 
 def deeper_prompts(student, clip_names_trees, context, layers):
     """Raises Wrong unless `deeper` stands in the places of the context from layer 2 on."""
-    clip, names, trees = clip_names_trees
+    clip, names, trees = clip_names_trees  # layers = 0: UPT with depth=1 gives `deeper` [0, M, D_t]
     deeper = (0.1 * torch.randn(layers, *context.shape[1:])).requires_grad_()
     got = student.encode_trees(clip, trees, context, deeper)
     whole = plain_class_weights(clip, names, torch.cat([context, deeper]))
+    tensor(got, [1, *whole.shape], "encode_trees with `deeper`")
     need(
         close(got[0], whole),
         "Without `deeper` all is right. With it, deeper[0] stands in the places of the context "
         "when layer 2 begins, deeper[1] when layer 3 begins, and so on.",
     )
-    same_gradients(got[0], whole, {"`deeper`": deeper})
+    learned = {"the context, beside `deeper`": context}
+    same_gradients(got[0], whole, {"`deeper`": deeper, **learned} if layers else learned)
 
 
 # 23: the ancestor mask
@@ -206,7 +224,9 @@ FORESTS = [  # prompts, as symbols
     [[7, 8, 1, 9], [7, 8, 2, 9]],
     [[7, 1, 9]],
     [[7, 1, 9], [7, 1, 2, 9], [7, 3, 9], [7, 1, 2, 4, 9]],
+    [[7, 1, 2, 3, 9], [7, 4, 9], [7, 4, 5, 9]],  # as many tokens as the one before
     [[5, 9], [7, 9]],  # two roots: nothing is shared
+    [[7, *range(20), 9], [7, 0, 1, 9], [5, 9]],
     [[7, -1, 1, 1, 9], [7, -1, 1, 9], [7, -1, 2, 1, 1, 9], [7, 1, 9], [7, -1, 1, 9]],
 ]
 

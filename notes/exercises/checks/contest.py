@@ -7,11 +7,11 @@ import torch
 
 from clip_min.data import few_shot, load_dataset
 from notes.exercises.checks.clips import pictures, tiny
-from notes.exercises.judge import need, tensor
+from notes.exercises.judge import close, need, tensor
 from prompts import METHODS
 from prompts.experiments.batches import training_batches
 from prompts.experiments.evaluation import evaluate
-from prompts.experiments.store import learned_parameters
+from prompts.experiments.store import count_parameters, learned_parameters
 from prompts.upt import TINY as UPT_RECIPE
 from train import train
 
@@ -36,10 +36,19 @@ class Setting:
 def beat_upt(student, setting=Setting()):
     """22: the number of learned numbers, their gradients; accuracy before and after learning,
     beside zero-shot CLIP and UPT in the same run."""
-    make = functools.partial(student.Joint, "joint")
+    made = []
+
+    def make(*words):
+        made.append(student.Joint("joint", *words))
+        return made[-1]
+
     before = {name: p.clone() for name, p in tiny().state_dict().items()}
     count = learned_numbers(build(make, setting), setting)
     start, ours = accuracies(make, student.TINY, setting)
+    for method in made:
+        now = count_parameters(method)
+        need(now == count, f"At first it learns {count:,} numbers, and later {now:,}.")
+        each_by_itself(method)
     need(
         all(torch.equal(p, before[name]) for name, p in tiny().state_dict().items()),
         "CLIP itself was changed.",
@@ -82,6 +91,20 @@ def learned_numbers(method, setting):
             f"{name} gets no gradient, so it will never learn: is it used, and not detached?",
         )
     return count
+
+
+@torch.no_grad()
+def each_by_itself(method):
+    """Raises Wrong unless a picture's logits are the same alone and beside others, every time."""
+    method.eval()
+    images = pictures(tiny())
+    together = method(images)
+    alone = torch.cat([method(image[None]) for image in images])
+    need(
+        close(alone, together),
+        "A picture's logits depend on the other pictures of the batch, or on chance. Each test "
+        "picture is classified by itself.",
+    )
 
 
 def test_pictures(setting):

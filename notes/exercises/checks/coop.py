@@ -4,7 +4,15 @@ import torch
 from torch import nn
 
 from notes.exercises.checks.clips import FEW, NAMES, odd_clip, tiny, widths
-from notes.exercises.judge import close, compare, need, of_type, same_gradients, tensor
+from notes.exercises.judge import (
+    close,
+    compare,
+    need,
+    of_type,
+    same_gradients,
+    tensor,
+    unchanged,
+)
 from notes.exercises.plain_towers import plain_prompts
 
 PLACES = [("end", 4), ("middle", 4), ("middle", 5), ("front", 2), ("end", 1)]  # of a name, and M
@@ -102,12 +110,14 @@ def embed_in_all_shapes(student):
     """`embed` of one prompt and of several, with one context and with one for each picture."""
     clip, D = odd_clip(), widths(odd_clip())[1]
     rows = torch.tensor([[7, -1, -2, 9, 0], [-3, 7, 0, -1, 5]])
-    for symbols, B in ((rows[0], None), (rows, None), (rows[0], 2), (rows[1], 3)):
+    for symbols, B in ((rows[0], None), (rows, None), (rows[0], 2), (rows[1], 3), (rows[1], 1)):
         shape = (3, D) if B is None else (B, 3, D)
         ctx = torch.randn(shape, requires_grad=True)
         called = f"embed(symbols {list(symbols.shape)}, context {list(shape)})"
         extra = [] if B is None else [B]
-        got = tensor(student.embed(clip, symbols, ctx), [*extra, *symbols.shape, D], called)
+        given = symbols.clone()
+        got = tensor(student.embed(clip, given, ctx), [*extra, *symbols.shape, D], called)
+        unchanged(given, symbols, "embed")
         places = []
         for i in symbols.flatten().tolist():
             word = clip.token_embedding.weight[i].expand(*extra, D)
@@ -115,7 +125,7 @@ def embed_in_all_shapes(student):
         right = torch.stack(places, dim=-2).reshape(got.shape)
         otherwise = f"{called}: the symbol -1 is the first context vector, -2 the second."
         mistakes = []
-        if B:
+        if B and B > 1:
             only_first = (
                 "With one context for each picture, picture b gets the vectors of context b."
             )
@@ -141,6 +151,10 @@ def class_specific(student):
             nn.init.normal_(method.ctx, std=0.5)
             told = f"class_specific={specific}, {position!r}, K = {len(names)}, M = {M}"
             whole_sequences(method, told)
+            if clip is tiny() and specific:
+                nn.init.normal_(method.ctx, std=0.5)
+                method.eval()
+                whole_sequences(method, f"{told}, in evaluation, with another context")
 
 
 def start_of_contexts(student, clip, names, M):
@@ -154,8 +168,22 @@ def start_of_contexts(student, clip, names, M):
         "Random contexts should differ from class to class: draw them for each one.",
     )
     need(
+        len(ctx.flatten(0, 1).unique(dim=0)) == K * M,
+        "The vectors of one context should differ, too: draw each one.",
+    )
+    need(
         0.015 < ctx.std() < 0.025,
         f"Random contexts should have deviation 0.02, not {ctx.std():.3f}.",
+    )
+    starts = [start_of_seed(student, clip, names, seed) for seed in (1, 1, 2)]
+    need(
+        torch.equal(starts[0], starts[1]),
+        "The same torch.manual_seed gave two starts: draw with torch.randn, so that a run can be "
+        "repeated.",
+    )
+    need(
+        not torch.equal(starts[0], starts[2]),
+        "Two seeds gave the same start: do not set a seed of your own.",
     )
     words = student.CoOp(clip, names, ctx_init="a photo of a", class_specific=True)
     expected = clip.token_embedding.weight[clip.tokenizer.encode("a photo of a")]
@@ -172,6 +200,12 @@ def start_of_contexts(student, clip, names, M):
     )
     unified = student.CoOp(clip, names, n_ctx=M)
     tensor(unified.ctx, [M, D], "ctx with class_specific=False")
+
+
+def start_of_seed(student, clip, names, seed):
+    """→ the random contexts of the classes, [K, M, D], with this seed."""
+    torch.manual_seed(seed)
+    return student.CoOp(clip, names, n_ctx=2, class_specific=True).ctx.detach()
 
 
 def whole_sequences(method, told):

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from notes.exercises.checks.clips import golden
-from notes.exercises.judge import Wrong, need, of_type
+from notes.exercises.judge import Wrong, need, of_type, unchanged
 
 # 9: the schedule
 
@@ -16,11 +16,12 @@ def schedule(student):
     """9: the published schedule, and two other rates."""
     published = golden("protocol")["schedule"]
     cases = [(published["lr"], E, published[f"epochs_{E}"]) for E in (1, 2, 10, 50)]
-    for lr, E in ((0.05, 3), (0.01, 200)):
+    for lr, E in ((0.05, 3), (0.01, 200), (4e-6, 4)):
         cosine = [lr * (1 + math.cos(math.pi * epoch / E)) / 2 for epoch in range(E - 1)]
         cases.append((lr, E, [1e-5, *cosine]))
     for lr, E, rates in cases:
-        for epoch, want in enumerate(rates):
+        last = len(rates) - 1
+        for epoch, want in [*enumerate(rates), (last, rates[last]), (0, rates[0])]:  # not in order
             got = student.learning_rate(lr, epoch, E)
             need(got is not None, "learning_rate gave None: is a `return` missing?")
             why = {0: "the first one warms up at 1e-5, whatever lr is"}
@@ -39,8 +40,10 @@ def schedule(student):
 def sampler(student):
     """10: a small data set, then the published indices."""
     state = random.getstate()
-    small = made_dataset(student, [2, 0, 0, 2, 0, 2, 1], [0] * 9 + [1] * 2)
+    small = made_dataset(student, [2, 0, 0, 2, 0, 2, 1], [1, *[0] * 9, 1])
+    kept = copy.deepcopy(small)
     pair = of_type(student.few_shot(small, 2, 1), tuple, "few_shot")
+    unchanged(small, kept, "few_shot")
     need(
         random.getstate() == state,
         "The global random numbers were used: draw from your own random.Random(seed).",
@@ -50,8 +53,9 @@ def sampler(student):
         "few_shot should give two lists, (train, val).",
     )
     labels_of_a_small_set(pair[0])
-    for shots, seed in ((2, 1), (4, 3)):
+    for shots, seed in ((2, 1), (4, 3), (3, 0)):
         compare_sample(student, small, shots, seed)
+    compare_sample(student, made_dataset(student, [1, 0, 1], []), 1, 2)  # nothing to validate on
     labels = golden("protocol")["few_shot"]
     data = made_dataset(student, labels["train_labels"], labels["val_labels"])
     for case in labels["cases"]:
@@ -94,8 +98,9 @@ def compare_sample(student, data, shots, seed):
             group = [i for i, item in enumerate(items) if item.label == label]
             indices += stream.sample(group, number) if len(group) >= number else group
         wanted.append(indices)
-    case = dict(shots=shots, seed=seed)
+    case, kept = dict(shots=shots, seed=seed), copy.deepcopy(data)
     compare_indices(student.few_shot(data, shots, seed), wanted, case)
+    unchanged(data, kept, "few_shot")
 
 
 def compare_indices(pair, wanted, case):
@@ -116,7 +121,8 @@ def compare_indices(pair, wanted, case):
     need(
         val == wanted[1],
         f"{told} the training pictures are right and the validation pictures are not: "
-        "they come from the same stream, after the training pictures.",
+        "they come from the same stream, after the training pictures, and nothing is drawn for a "
+        "class that is too small.",
     )
 
 
@@ -125,10 +131,11 @@ def compare_indices(pair, wanted, case):
 
 def base_and_new(student):
     """17: even and odd numbers of classes, whose names are not sorted."""
-    for K in (5, 4, 2, 3, 7):
+    for K in (5, 4, 2, 3, 7, 1):
         names = [f"{letter}-class" for letter in "dbeacgf"[:K]]
         items = [student.Item(f"{i}.png", i % K) for i in range(3 * K)]
-        data = student.Dataset("small", names, ["a {}."], items, items[:K], items[K:])
+        train = [item for item in items if item.label != K - 1] * 2  # the last class has none
+        data = student.Dataset("small", names, ["a {}."], train, items[:K], items[K:], True, "/a")
         kept, half = copy.deepcopy(data), math.ceil(K / 2)
         for which, labels in (("base", range(half)), ("new", range(half, K))):
             got = student.split_classes(data, which)
@@ -138,11 +145,16 @@ def base_and_new(student):
                 "The data set that came in was changed: make a copy (dataclasses.replace).",
             )
             compare_half(got, data, (which, labels))
-    try:
-        student.split_classes(data, "old")
-    except ValueError:
-        return
-    raise Wrong('split_classes(dataset, "old") should raise ValueError.')
+    for word in ("old", "", "e"):
+        try:
+            student.split_classes(data, word)
+        except ValueError:
+            continue
+        except Exception as error:
+            raised = f"not {type(error).__name__}"
+        else:
+            raised = "and nothing was raised"
+        raise Wrong(f'split_classes(dataset, "{word}") should raise ValueError, {raised}.')
 
 
 def compare_half(half, data, which_and_labels):
@@ -170,6 +182,10 @@ def compare_half(half, data, which_and_labels):
         (half.name, half.templates) == (data.name, data.templates),
         "Name and templates stay what they were.",
     )
+    need(
+        (half.own_split, half.folder) == (data.own_split, data.folder),
+        "`own_split` and `folder` stay what they were: dataclasses.replace keeps them.",
+    )
 
 
 # 18: the harmonic mean
@@ -180,7 +196,7 @@ PUBLISHED = [(69.34, 74.22, 71.70), (82.69, 63.22, 71.66), (80.47, 71.69, 75.83)
 
 def harmonic(student):
     """18: means that lie far apart, several seeds, CoCoOp's Table 1."""
-    for b, n in ((90.0, 10.0), (20.0, 70.0)):
+    for b, n in ((90.0, 10.0), (20.0, 70.0), (0.5, 0.25)):
         got = student.harmonic_mean({"base": {1: b}, "new": {1: n}})
         need(got is not None, "harmonic_mean gave None: is a `return` missing?")
         means = {"arithmetic": (b + n) / 2, "geometric": math.sqrt(b * n)}
@@ -196,17 +212,25 @@ def harmonic(student):
         got = student.harmonic_mean({"base": {1: b}, "new": {1: n}})
         need(abs(got - h) < 0.02, f"{b} and {n} gave {got:.2f}; CoCoOp's Table 1 has {h:.2f}.")
     for half in ("base", "new"):
-        got = student.harmonic_mean({half: {1: 50.0}})
-        need(got is None, f"With {half} classes alone there is no H: give None, not {got}.")
-    zero = student.harmonic_mean({"base": {1: 0.0}, "new": {1: 0.0}})
-    need(zero == 0, f"0 and 0 should give 0, not {zero}.")
+        for cells in ({half: {1: 50.0}}, {half: {1: 50.0}, "all": {1: 40.0}}):
+            got = student.harmonic_mean(cells)
+            need(got is None, f"With {half} classes alone there is no H: give None, not {got}.")
+    got = student.harmonic_mean({})
+    need(got is None, f"If nothing was measured there is no H: give None, not {got}.")
+    for b, n in ((0.0, 0.0), (0.0, 50.0), (50.0, 0.0)):
+        zero = student.harmonic_mean({"base": {1: b}, "new": {1: n}})
+        need(zero == 0, f"{b:g} and {n:g} should give 0, not {zero}.")
 
 
 def several_seeds(student):
     """Raises Wrong unless the mean over the seeds comes first; seeds may differ."""
-    base, new = {1: 90.0, 2: 70.0, 3: 50.0, 7: 30.0}, {1: 20.0, 2: 20.0, 5: 80.0}
+    base = {1: 90.0, 2: 70.0, 3: 50.0, 4: 95.0, 7: 30.0, 8: 25.0}
+    new, other = {1: 20.0, 2: 20.0, 5: 80.0}, {1: 33.0}
     b, n = 60.0, 40.0  # their means; the medians are 60 and 20
-    got = student.harmonic_mean({"base": dict(base), "new": dict(new)})
+    cells = {"base": base, "all": other, "new": new}
+    kept = copy.deepcopy(cells)
+    got = student.harmonic_mean(cells)
+    unchanged(cells, kept, "harmonic_mean")
     right = 2 * b * n / (b + n)
     need(
         abs(got - 2 * 60 * 20 / 80) > 1e-3,
@@ -242,6 +266,22 @@ OTHER = {
     "the first of two functions": f"{BEFORE.replace('1', '4')}\n\n{BEFORE.replace('f(', 'g(')}",
     "a line in an inner class": f"{BEFORE}\nclass C:\n    a = 1\n",
     "that line (1 became 2)": f"{BEFORE}\nclass C:\n    a = 2\n",
+    "the kind of a number (1 became 1.0)": BEFORE.replace("1", "1.0"),
+    "a number that became a string": BEFORE.replace("1", '"1"'),
+    "a capital letter": BEFORE.replace("y", "Y"),
+    "spaces in a string": f'{BEFORE}\nNAME = "a  b"\n',
+    "one of these spaces": f'{BEFORE}\nNAME = "a b"\n',
+    "what follows # in a string": f'{BEFORE}\nNAME = "#a"\n',
+    "that letter behind # (a became b)": f'{BEFORE}\nNAME = "#b"\n',
+    "a default value": BEFORE.replace("(x)", "(x=1)"),
+    "that value (1 became 2)": BEFORE.replace("(x)", "(x=2)"),
+    "a decorator": f"@cache\n{BEFORE}",
+    "an import": f"import a\n{BEFORE}",
+    "that import (a became b)": f"import b\n{BEFORE}",
+    "a condition": "def f(x):\n    if x:\n        y = x + 1\n    return y\n",
+    "the indentation of a line": "def f(x):\n    if x:\n        y = x + 1\n        return y\n",
+    "the end of a long file": f"{BEFORE * 50}\nNAME = 1\n",
+    "that end (1 became 2)": f"{BEFORE * 50}\nNAME = 2\n",
 }
 
 

@@ -1,6 +1,7 @@
 """Checks of the exercises on UPT: 13 to 16 and 24."""
 
 import functools
+import math
 
 import torch
 import torch.nn.functional as F
@@ -17,9 +18,18 @@ from notes.exercises.checks.clips import (
     pictures,
     tiny,
     tokens_read,
+    unequal_features,
     widths,
 )
-from notes.exercises.judge import close, compare, need, of_type, same_gradients, tensor
+from notes.exercises.judge import (
+    close,
+    compare,
+    need,
+    of_type,
+    same_gradients,
+    tensor,
+    unchanged,
+)
 from notes.exercises.plain_towers import plain_image_features
 from prompts import METHODS
 
@@ -46,6 +56,13 @@ def visual_prompts(student):
                 nn.init.normal_(method.V)
                 told = f"depth={depth}, n_ctx={n}, before_ln_pre={before}"
                 features_of_prompts(method, pictures(clip, B), told)
+    nn.init.normal_(method.V)
+    method.eval()
+    features_of_prompts(method, pictures(clip, 2), "in evaluation, with other V")
+    method = student.VPT(odd_clip(), NAMES, n_ctx=1, depth=2)
+    features_of_prompts(method, pictures(odd_clip(), 2), "depth=2, n_ctx=1")
+    nn.init.normal_(method.V)
+    features_of_prompts(method, pictures(odd_clip(), 2), "a second call, with other V")
 
 
 def features_of_prompts(method, images, told):
@@ -102,8 +119,13 @@ def features_of_prompts(method, images, told):
 
 def theta(student):
     """14: torch's own attention, Eq. (5) written out, dropout, and the gradients of all of it."""
-    for layers, number, width, heads in ((3, 6, 8, 1), (2, 4, 8, 2), (4, 2, 12, 3), (1, 6, 12, 1)):
-        ours = student.Theta(width, heads, 0.0, "literal")
+    for layers, number, width, heads, attention in (
+        (3, 6, 8, 1, "literal"),
+        (2, 4, 8, 2, "normed"),
+        (4, 2, 12, 3, "literal"),
+        (1, 6, 12, 1, "normed"),
+    ):
+        ours = student.Theta(width, heads, 0.0, attention)
         for parameter in ours.parameters():
             nn.init.normal_(parameter)
         U = torch.randn(layers, number, width, requires_grad=True)
@@ -149,8 +171,9 @@ def attention_of(theta, U):
 
 
 def equation_5(theta, U):
-    """Raises Wrong unless theta(U) is Eq. (5)."""
-    sa, LN_1, LN_2, FFN = torch_attention(theta, U), theta.ln_1, theta.ln_2, theta.ffn
+    """Raises Wrong unless theta(U) is Eq. (5), with SA(LN U) or SA(U)."""
+    LN_1, LN_2, FFN, is_literal = theta.ln_1, theta.ln_2, theta.ffn, theta.attention == "literal"
+    sa = torch_attention(theta, U if is_literal else LN_1(U))
     middle = sa + LN_1(U)
     normed, raw = LN_2(middle), LN_2(sa + U)
     right = FFN(normed) + normed
@@ -161,9 +184,13 @@ def equation_5(theta, U):
         (FFN(middle) + normed, "The FFN of Eq. (5) reads LN(U'), and not U'."),
         (FFN(normed), "The second residual is missing."),
         (middle, "The second line of Eq. (5) is missing."),
-        (sa_of_normed(theta, U), "SA of Eq. (5) reads U, and not LN(U)."),
+        (
+            sa_of_normed(theta, U) if is_literal else literal_theta(theta, U),
+            f"attention={theta.attention!r}: SA reads {'U' if is_literal else 'LN(U)'}, and yours "
+            f"reads {'LN(U)' if is_literal else 'U'}: `seen` is what it reads.",
+        ),
     ]
-    otherwise = "Theta is not Eq. (5): U' = SA(U) + LN(U), then FFN(LN(U')) + LN(U')."
+    otherwise = "Theta is not Eq. (5): U' = SA(seen) + LN(U), then FFN(LN(U')) + LN(U')."
     got = tensor(theta(U), list(U.shape), f"theta(U {list(U.shape)})")
     compare(got, right, mistakes, otherwise)
     same_gradients(got, right, {"U": U, **dict(theta.named_parameters())})
@@ -180,7 +207,7 @@ def dropout_of(theta, U):
     """Raises Wrong unless a dropout of 1 takes away SA and FFN, and nothing else."""
     theta.dropout.p = 1.0
     LN_1, LN_2, FFN = theta.ln_1, theta.ln_2, theta.ffn
-    sa = torch_attention(theta, U)
+    sa = torch_attention(theta, U if theta.attention == "literal" else LN_1(U))
     without_sa, with_sa = LN_2(LN_1(U)), LN_2(sa + LN_1(U))
     mistakes = [
         (FFN(with_sa) + with_sa, "`self.dropout` is not used."),
@@ -190,6 +217,11 @@ def dropout_of(theta, U):
     ]
     otherwise = "`self.dropout` acts on what SA and FFN give, and not on the residuals."
     theta.train()
+    attention = torch_attention(theta, U)
+    theta.dropout.p = 0.5
+    inside = "`self.dropout` acts on what SA gives, and not on something in it."
+    compare(theta.self_attention(U), attention, [], inside)
+    theta.dropout.p = 1.0
     compare(theta(U), without_sa, mistakes, otherwise)
     theta.eval()
     compare(theta(U), FFN(with_sa) + with_sa, [], "In evaluation nothing is dropped.")
@@ -241,12 +273,15 @@ def changed_prompts(method, place):
 
 def variances(student):
     """16: sums over rows, written out, for two sizes."""
-    for labels, E in (((2, 0, 2, 1, 0, 2, 1), 5), ((3, 0, 1, 2, 1, 1, 0, 2, 2, 2), 8)):
-        labels = torch.tensor(labels)  # in the second case, class 3 has one picture
-        lengths = torch.arange(1.0, len(labels) + 1)[:, None]
-        features = 3 * lengths * torch.randn(len(labels), E)
-        variance_of_pictures(student, features, labels)
-        variance_of_classes(student, features[: labels.max() + 1])
+    for labels, E in (((2, 0, 2, 1, 0, 2, 1), 5), ((4, 0, 1, 2, 1, 1, 0, 2, 1), 8), ((1, 1), 3)):
+        labels = torch.tensor(labels)  # the second case has one picture of class 4, none of 3
+        f = unequal_features(len(labels), E)
+        kept = f.clone()
+        variance_of_pictures(student, f, labels)
+        unchanged(f, kept, "intra_class_variance")
+        for K in (len(labels.unique()), 1):
+            variance_of_classes(student, f[:K])
+            unchanged(f, kept, "inter_class_variance")
 
 
 def squares(x):
@@ -285,6 +320,10 @@ def variance_of_pictures(student, features, labels):
         (var_c.sum(), "Var_v: Eq. (7) divides by the number of classes."),
     ]
     got = of_type(student.intra_class_variance(features, labels), float, "intra_class_variance")
+    need(
+        not math.isnan(got),
+        f"Var_v of the labels {labels.tolist()} is nan: a label that no picture has is no class.",
+    )
     otherwise = f"Var_v of a small case is {got:.4f}, and {right:.4f} by Eqs. (6) and (7)."
     compare(torch.tensor(got), right, mistakes, otherwise)
 
@@ -301,12 +340,13 @@ def variance_of_classes(student, weights):
             "their sum.",
         ),
         (
-            right * K / (K - 1),
+            right * K / max(K - 1, 1),
             "Var_t: you divide by K - 1, as torch.var does; Eq. (8) divides by K.",
         ),
         (right * K, "Var_t: Eq. (8) divides by K."),
     ]
     got = of_type(student.inter_class_variance(weights), float, "inter_class_variance")
+    need(not math.isnan(got), f"Var_t of {K} class vector(s) is nan, and {right:.4f} is wanted.")
     otherwise = f"Var_t of a small case is {got:.4f}, and {right:.4f} by Eq. (8)."
     compare(torch.tensor(got), right, mistakes, otherwise)
 
@@ -316,8 +356,8 @@ def variance_of_classes(student, weights):
 
 def influence_of_a_prompt(student):
     """24: the measure on functions whose influence is known, then the student's own theta."""
-    for layers, number in ((2, 6), (1, 3)):
-        U = torch.randn(layers, number, 8, generator=torch.Generator().manual_seed(layers))
+    for layers, number, seed in ((2, 6, 2), (1, 3, 1), (1, 3, 4)):
+        U = torch.randn(layers, number, 8, generator=torch.Generator().manual_seed(seed))
         kept = U.clone()
         for i in (0, number - 1):
             for function, right in KNOWN.items():
