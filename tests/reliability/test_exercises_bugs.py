@@ -48,6 +48,44 @@ WRONG = [
         },
         "gradient of the context is not",
     ),
+    # features shorter than 1 stay as they are
+    (
+        19,
+        {
+            LOGITS: """
+                f = image_features / image_features.norm(dim=-1, keepdim=True).clamp(min=1)
+                w = nn.functional.normalize(self.class_weights(), dim=-1)
+                return self.clip.logit_scale.exp() * f @ w.T
+                """
+        },
+        "Eq. (3) does not hold",
+    ),
+    # the first result is kept
+    (
+        19,
+        {
+            LOGITS: """
+                if not hasattr(self, 'kept'):
+                    object.__setattr__(self, 'kept', self.class_weights())
+                return self.clip.logit_scale.exp() * cosines(image_features, self.kept)
+                """
+        },
+        "Eq. (3) does not hold",
+    ),
+    # changes its input
+    (
+        19,
+        {
+            LOGITS: """
+                image_features.div_(image_features.norm(dim=-1, keepdim=True))
+                weights = nn.functional.normalize(self.class_weights(), dim=-1)
+                return self.clip.logit_scale.exp() * image_features @ weights.T
+                """
+        },
+        "classify changed",
+    ),
+    # right in training only
+    (19, logits(w="self.class_weights() + (not self.training)"), "Eq. (3)"),
     # 20: the fast path
     (20, deeper("T[1:].detach()"), "gradient"),
     (20, deeper("T[1:]", "T[:1].detach()"), "gradient"),
@@ -59,6 +97,32 @@ WRONG = [
     (20, deeper("T[1:]", "T[-1:]"), "whole sequences"),
     (20, deeper("T[1:] if len(T) == 4 else ()"), "depth=2"),
     (20, deeper("T[1:].roll(1, dims=1)"), "whole sequences"),
+    # text_depth is not read
+    (
+        20,
+        {
+            WEIGHTS: """
+                U_t = self.theta(self.U)[:, : self.n_ctx]
+                return encode_trees(self.clip, self.trees, U_t[:1], deeper=U_t[1:]).squeeze(0)
+                """
+        },
+        "text_depth=1",
+    ),
+    # the first result is kept
+    (
+        20,
+        {
+            WEIGHTS: """
+                if not hasattr(self, 'kept'):
+                    object.__setattr__(self, 'kept', T)
+                T = self.kept
+                return encode_trees(self.clip, self.trees, T[:1], deeper=T[1:]).squeeze(0)
+                """
+        },
+        "in evaluation, with another U",
+    ),
+    # right in training only
+    (20, deeper("T[1:] if self.training else T[:0]"), "in evaluation"),
     # 21: only in company
     (21, {PI: "pi = self.meta_net(F.normalize(image_features, dim=-1)).detach()"}, "gradient"),
     (21, {CONTEXT: "return self.ctx.detach() + pi[:, None]"}, "ctx gets no gradient"),
@@ -79,68 +143,7 @@ WRONG = [
         },
         "company",
     ),
-    # more, of other kinds
-    # short features
-    (
-        19,
-        {
-            LOGITS: """
-                f = image_features / image_features.norm(dim=-1, keepdim=True).clamp(min=1)
-                w = nn.functional.normalize(self.class_weights(), dim=-1)
-                return self.clip.logit_scale.exp() * f @ w.T
-                """
-        },
-        "Eq. (3) does not hold",
-    ),
-    # kept
-    (
-        19,
-        {
-            LOGITS: """
-                if not hasattr(self, 'kept'):
-                    object.__setattr__(self, 'kept', self.class_weights())
-                return self.clip.logit_scale.exp() * cosines(image_features, self.kept)
-                """
-        },
-        "Eq. (3) does not hold",
-    ),
-    # changes features
-    (
-        19,
-        {
-            LOGITS: """
-                image_features.div_(image_features.norm(dim=-1, keepdim=True))
-                weights = nn.functional.normalize(self.class_weights(), dim=-1)
-                return self.clip.logit_scale.exp() * image_features @ weights.T
-                """
-        },
-        "classify changed",
-    ),
-    # ignores text_depth
-    (
-        20,
-        {
-            WEIGHTS: """
-                U_t = self.theta(self.U)[:, : self.n_ctx]
-                return encode_trees(self.clip, self.trees, U_t[:1], deeper=U_t[1:]).squeeze(0)
-                """
-        },
-        "text_depth=1",
-    ),
-    # kept
-    (
-        20,
-        {
-            WEIGHTS: """
-                if not hasattr(self, 'kept'):
-                    object.__setattr__(self, 'kept', T)
-                T = self.kept
-                return encode_trees(self.clip, self.trees, T[:1], deeper=T[1:]).squeeze(0)
-                """
-        },
-        "in evaluation, with another U",
-    ),
-    # sorted by length
+    # pictures in another order
     (
         21,
         {
@@ -151,7 +154,7 @@ WRONG = [
         },
         "In company",
     ),
-    # changes features
+    # changes its input
     (
         21,
         {
@@ -162,7 +165,7 @@ WRONG = [
         },
         "classify changed",
     ),
-    # five and more
+    # right for fewer than five pictures
     (
         21,
         {
@@ -175,8 +178,6 @@ WRONG = [
         "In company of 4",
     ),
     # right in training only
-    (19, logits(w="self.class_weights() + (not self.training)"), "Eq. (3)"),
-    (20, deeper("T[1:] if self.training else T[:0]"), "in evaluation"),
     (21, {CONTEXT: "return self.ctx + self.training * pi[:, None]"}, "Even alone"),
 ]
 
@@ -191,13 +192,6 @@ RIGHT = [
                 """
         },
     ),
-    (20, deeper("T[1 : len(T)]")),
-    (21, {PI: "x = image_features\npi = self.meta_net(x / x.norm(dim=-1, keepdim=True))"}),
-    (
-        21,
-        {PI: "pi = torch.stack([self.meta_net(x / x.norm()) for x in image_features])"},
-    ),
-    # einsum
     (
         19,
         {
@@ -208,7 +202,7 @@ RIGHT = [
                 """
         },
     ),
-    # star
+    (20, deeper("T[1 : len(T)]")),
     (
         20,
         {
@@ -219,7 +213,11 @@ RIGHT = [
                 """
         },
     ),
-    # einsum
+    (21, {PI: "x = image_features\npi = self.meta_net(x / x.norm(dim=-1, keepdim=True))"}),
+    (
+        21,
+        {PI: "pi = torch.stack([self.meta_net(x / x.norm()) for x in image_features])"},
+    ),
     (
         21,
         {

@@ -50,7 +50,88 @@ WRONG = [
                 return text.replace(" ".join(pair), "".join(pair)).split()
                 """
         },
-        "",
+        "which ends a word",
+    ),
+    # changes its input
+    (
+        1,
+        {
+            JOIN: """
+                i = 0
+                while i + 1 < len(symbols):
+                    if (symbols[i], symbols[i + 1]) == pair:
+                        symbols[i : i + 2] = [pair[0] + pair[1]]
+                    i += 1
+                return symbols
+                """
+        },
+        "merge_pair changed what it was given",
+    ),
+    # all tokenizers share what one has kept
+    (
+        1,
+        {
+            MERGE: """
+                known = Tokenizer.__dict__.get('KEPT') or {}
+                Tokenizer.KEPT = known
+                if word in known:
+                    return known[word]
+                symbols = to_symbols(word)
+                for pair in self.merges:
+                    symbols = merge_pair(symbols, pair)
+                known[word] = symbols
+                return symbols
+                """
+        },
+        "is something kept",
+    ),
+    # two pairs that become the same symbol are not told apart
+    (
+        1,
+        {
+            MERGE: """
+                rank = {a + b: i for i, (a, b) in enumerate(self.merges)}
+                symbols = to_symbols(word)
+                while True:
+                    pairs = [p for p in zip(symbols, symbols[1:]) if p[0] + p[1] in rank]
+                    if not pairs:
+                        return symbols
+                    symbols = merge_pair(symbols, min(pairs, key=lambda p: rank[p[0] + p[1]]))
+                """
+        },
+        "is not the pair",
+    ),
+    # b and b</w> are not told apart
+    (
+        1,
+        {
+            JOIN: """
+                merged, i = [], 0
+                while i < len(symbols) - 1:
+                    two = symbols[i], symbols[i + 1].removesuffix('</w>')
+                    if two == (pair[0], pair[1].removesuffix('</w>')):
+                        merged.append(symbols[i] + symbols[i + 1])
+                        i += 2
+                    else:
+                        merged.append(symbols[i])
+                        i += 1
+                return merged + symbols[i:]
+                """
+        },
+        "which ends a word",
+    ),
+    # each call uses merges up
+    (
+        1,
+        {
+            MERGE: """
+                symbols = to_symbols(word)
+                while self.merges:
+                    symbols = merge_pair(symbols, self.merges.pop(0))
+                return symbols
+                """
+        },
+        "a second call",
     ),
     # 2: the mask
     (2, {"causal_mask": "return torch.ones(length, length).tril().bool()"}, "`device`"),
@@ -63,6 +144,30 @@ WRONG = [
             "return mask.triu(1)"
         },
         "True and False are wanted",
+    ),
+    # kept by length: on the device of the first call
+    (
+        2,
+        {
+            "causal_mask": """
+                KEPT = globals().setdefault('KEPT', {})
+                if length not in KEPT:
+                    KEPT[length] = torch.ones(length, length, device=device).tril().bool()
+                return KEPT[length]
+                """
+        },
+        "`device`",
+    ),
+    # positions above 127 overflow
+    (
+        2,
+        {
+            "causal_mask": """
+                p = torch.arange(length, device=device).to(torch.int8)
+                return p <= p[:, None]
+                """
+        },
+        "token 128",
     ),
     # 3: patches
     (
@@ -88,6 +193,23 @@ WRONG = [
     ),
     (3, {(EMBED, "return"): "return x"}, "`ln_pre` is missing"),
     (3, {(EMBED, "return"): "return self.ln_pre(x.detach())"}, "no gradient"),
+    # no gradient for ln_pre.bias
+    (
+        3,
+        {
+            (EMBED, "return"): """
+                bias = self.ln_pre.bias.detach()
+                return nn.functional.layer_norm(x, bias.shape, self.ln_pre.weight, bias)
+                """
+        },
+        "ln_pre.bias gets no gradient",
+    ),
+    # no gradient for the pictures
+    (
+        3,
+        {(EMBED, "x 1"): "x = self.conv1(images.detach()).flatten(2).transpose(1, 2)"},
+        "`images` gets no gradient",
+    ),
     # 4: the classifier
     (4, {CLASSIFY: cosine("image_features / image_features.norm()")}, "without `dim`"),
     (4, {CLASSIFY: cosine("F.normalize(image_features, dim=0)")}, "over the batch"),
@@ -127,7 +249,51 @@ WRONG = [
         {CLASSIFY: cosine("image_features / image_features.norm(dim=-1, keepdim=True).detach()")},
         "the gradient of the feature f is not",
     ),
-    (4, {CLASSIFY: cosine("F.normalize(image_features, dim=-1)") + ".softmax(dim=-1)"}, ""),
+    (
+        4,
+        {
+            CLASSIFY: """
+                f = F.normalize(image_features, dim=-1)
+                return (self.clip.logit_scale.exp() * f @ self.weights.T).softmax(dim=-1)
+                """
+        },
+        "These are probabilities",
+    ),
+    # features shorter than 1 stay as they are
+    (
+        4,
+        {
+            CLASSIFY: """
+                f = image_features / image_features.norm(dim=-1, keepdim=True).clamp(min=1)
+                return self.clip.logit_scale.exp() * f @ self.weights.T
+                """
+        },
+        "0.2 long",
+    ),
+    # the first weights are kept
+    (
+        4,
+        {
+            CLASSIFY: """
+                if not hasattr(self, 'kept'):
+                    self.kept = self.weights.clone()
+                f = F.normalize(image_features, dim=-1)
+                return self.clip.logit_scale.exp() * f @ self.kept.T
+                """
+        },
+        "in evaluation",
+    ),
+    # right in training only
+    (
+        4,
+        {
+            CLASSIFY: """
+                f = F.normalize(image_features, dim=-1) if self.training else image_features
+                return self.clip.logit_scale.exp() * f @ self.weights.T
+                """
+        },
+        "in evaluation",
+    ),
     # 5: ensembles
     (
         5,
@@ -170,12 +336,38 @@ WRONG = [
         "text_features gives features of length 1",
     ),
     (5, {(FEATURES, "return"): "return F.normalize(features, dim=0)"}, "The class vectors"),
+    # changes its input
+    (
+        5,
+        {
+            (SET, "names, features"): """
+                for i, name in enumerate(classnames):
+                    classnames[i] = name.replace('_', ' ')
+                names, features = classnames, []
+                """
+        },
+        "set_classes changed",
+    ),
+    # of two equal names only one counts
+    (
+        5,
+        {
+            (SET, "names, features"): """
+                names, features = list(dict.fromkeys(readable_names(classnames))), []
+                """
+        },
+        "shape",
+    ),
     # 7: [EOS]
     (7, {TEXT: encode_text("(tokens != 0).sum(dim=-1) - 1")}, "a word or [SOS]"),
-    (7, {TEXT: encode_text("(tokens == 0).int().argmax(dim=-1) - 1")}, ""),
+    (7, {TEXT: encode_text("(tokens == 0).int().argmax(dim=-1) - 1")}, "and that is a word"),
     (7, {TEXT: encode_text("(tokens == 49407).int().argmax(dim=-1)")}, "a word or [SOS]"),
     (7, {TEXT: encode_text("(tokens == 1335).int().argmax(dim=-1)")}, "a word or [SOS]"),
-    (7, {TEXT: encode_text("tokens[:1].argmax(dim=-1).expand(len(tokens))")}, ""),
+    (
+        7,
+        {TEXT: encode_text("tokens[:1].argmax(dim=-1).expand(len(tokens))")},
+        "and that is padding",
+    ),
     (
         7,
         {TEXT: encode_text("tokens.argmax(dim=-1)").replace("return ", "return 2 * ")},
@@ -192,6 +384,31 @@ WRONG = [
         "no gradient",
     ),
     (7, {TEXT: encode_text("tokens.argmax(dim=-1)").replace("eos])", "eos])[:1]")}, "shape"),
+    # no gradient for the positions
+    (
+        7,
+        {
+            TEXT: """
+                eos, length = tokens.argmax(dim=-1), tokens.shape[1]
+                x = self.token_embedding(tokens) + self.positional_embedding[:length].detach()
+                x = self.transformer(x, causal_mask(length))
+                return self.pool_text(x[torch.arange(len(x)), eos])
+                """
+        },
+        "positional_embedding gets no gradient",
+    ),
+    # no gradient for the projection
+    (
+        7,
+        {
+            TEXT: """
+                eos = tokens.argmax(dim=-1)
+                x = self.transformer(self.embed_text(tokens), causal_mask(tokens.shape[1]))
+                return self.ln_final(x[torch.arange(len(x)), eos]) @ self.text_projection.detach()
+                """
+        },
+        "text_projection gets no gradient",
+    ),
     # 25: mean and std
     (
         25,
@@ -224,190 +441,9 @@ WRONG = [
         {("Preprocess.augment", "return"): "return Preprocess(self.size).to_tensor(image)"},
         "another group's",
     ),
-    # more, of other kinds
-    # changes its input
-    (
-        1,
-        {
-            JOIN: """
-                i = 0
-                while i + 1 < len(symbols):
-                    if (symbols[i], symbols[i + 1]) == pair:
-                        symbols[i : i + 2] = [pair[0] + pair[1]]
-                    i += 1
-                return symbols
-                """
-        },
-        "merge_pair changed what it was given",
-    ),
-    # cache shared by tokenizers
-    (
-        1,
-        {
-            MERGE: """
-                known = Tokenizer.__dict__.get('KEPT') or {}
-                Tokenizer.KEPT = known
-                if word in known:
-                    return known[word]
-                symbols = to_symbols(word)
-                for pair in self.merges:
-                    symbols = merge_pair(symbols, pair)
-                known[word] = symbols
-                return symbols
-                """
-        },
-        "is something kept",
-    ),
-    # pair known by joined string
-    (
-        1,
-        {
-            MERGE: """
-                rank = {a + b: i for i, (a, b) in enumerate(self.merges)}
-                symbols = to_symbols(word)
-                while True:
-                    pairs = [p for p in zip(symbols, symbols[1:]) if p[0] + p[1] in rank]
-                    if not pairs:
-                        return symbols
-                    symbols = merge_pair(symbols, min(pairs, key=lambda p: rank[p[0] + p[1]]))
-                """
-        },
-        "is not the pair",
-    ),
-    # end of word ignored
-    (
-        1,
-        {
-            JOIN: """
-                merged, i = [], 0
-                while i < len(symbols) - 1:
-                    two = symbols[i], symbols[i + 1].removesuffix('</w>')
-                    if two == (pair[0], pair[1].removesuffix('</w>')):
-                        merged.append(symbols[i] + symbols[i + 1])
-                        i += 2
-                    else:
-                        merged.append(symbols[i])
-                        i += 1
-                return merged + symbols[i:]
-                """
-        },
-        "which ends a word",
-    ),
-    # kept by length, device forgotten
-    (
-        2,
-        {
-            "causal_mask": """
-                KEPT = globals().setdefault('KEPT', {})
-                if length not in KEPT:
-                    KEPT[length] = torch.ones(length, length, device=device).tril().bool()
-                return KEPT[length]
-                """
-        },
-        "`device`",
-    ),
-    # int8 positions
-    (
-        2,
-        {
-            "causal_mask": """
-                p = torch.arange(length, device=device).to(torch.int8)
-                return p <= p[:, None]
-                """
-        },
-        "token 128",
-    ),
-    # ln_pre.bias cut
-    (
-        3,
-        {
-            (EMBED, "return"): """
-                bias = self.ln_pre.bias.detach()
-                return nn.functional.layer_norm(x, bias.shape, self.ln_pre.weight, bias)
-                """
-        },
-        "ln_pre.bias gets no gradient",
-    ),
-    # pictures cut
-    (
-        3,
-        {(EMBED, "x 1"): "x = self.conv1(images.detach()).flatten(2).transpose(1, 2)"},
-        "`images` gets no gradient",
-    ),
-    # short features
-    (
-        4,
-        {
-            CLASSIFY: """
-                f = image_features / image_features.norm(dim=-1, keepdim=True).clamp(min=1)
-                return self.clip.logit_scale.exp() * f @ self.weights.T
-                """
-        },
-        "0.2 long",
-    ),
-    # keeps first weights
-    (
-        4,
-        {
-            CLASSIFY: """
-                if not hasattr(self, 'kept'):
-                    self.kept = self.weights.clone()
-                f = F.normalize(image_features, dim=-1)
-                return self.clip.logit_scale.exp() * f @ self.kept.T
-                """
-        },
-        "in evaluation",
-    ),
-    # changes the list of names
-    (
-        5,
-        {
-            (SET, "names, features"): """
-                for i, name in enumerate(classnames):
-                    classnames[i] = name.replace('_', ' ')
-                names, features = classnames, []
-                """
-        },
-        "set_classes changed",
-    ),
-    # equal names once
-    (
-        5,
-        {
-            (SET, "names, features"): """
-                names, features = list(dict.fromkeys(readable_names(classnames))), []
-                """
-        },
-        "shape",
-    ),
-    # positions cut
-    (
-        7,
-        {
-            TEXT: """
-                eos, length = tokens.argmax(dim=-1), tokens.shape[1]
-                x = self.token_embedding(tokens) + self.positional_embedding[:length].detach()
-                x = self.transformer(x, causal_mask(length))
-                return self.pool_text(x[torch.arange(len(x)), eos])
-                """
-        },
-        "positional_embedding gets no gradient",
-    ),
-    # projection cut
-    (
-        7,
-        {
-            TEXT: """
-                eos = tokens.argmax(dim=-1)
-                x = self.transformer(self.embed_text(tokens), causal_mask(tokens.shape[1]))
-                return self.ln_final(x[torch.arange(len(x)), eos]) @ self.text_projection.detach()
-                """
-        },
-        "text_projection gets no gradient",
-    ),
     # rows and columns exchanged
     (25, {(TO_TENSOR, "pixels 1"): "pixels = np.asarray(image).transpose(2, 1, 0)"}, "shape"),
-    # double
+    # float64
     (25, {(TO_TENSOR, "return"): "return torch.from_numpy(pixels).double()"}, "float32"),
     # kept by size
     (
@@ -422,30 +458,6 @@ WRONG = [
     ),
     # mirrored
     (25, {(TO_TENSOR, "return"): "return torch.from_numpy(pixels).flip(-1)"}, "elsewhere"),
-    # merges are used up
-    (
-        1,
-        {
-            MERGE: """
-                symbols = to_symbols(word)
-                while self.merges:
-                    symbols = merge_pair(symbols, self.merges.pop(0))
-                return symbols
-                """
-        },
-        "a second call",
-    ),
-    # right in training only
-    (
-        4,
-        {
-            CLASSIFY: """
-                f = F.normalize(image_features, dim=-1) if self.training else image_features
-                return self.clip.logit_scale.exp() * f @ self.weights.T
-                """
-        },
-        "in evaluation",
-    ),
 ]
 
 RIGHT = [
@@ -476,6 +488,25 @@ RIGHT = [
                 """
         },
     ),
+    (
+        1,
+        {
+            JOIN: """
+                merged, rest = [], iter([*symbols, None])
+                one = next(rest)
+                for two in rest:
+                    if one is not None and (one, two) == pair:
+                        merged.append(one + two)
+                        one = next(rest)
+                    else:
+                        merged.append(one)
+                        one = two
+                    if one is None:
+                        break
+                return merged
+                """
+        },
+    ),
     (2, {"causal_mask": "return torch.ones(length, length, device=device).tril().bool()"}),
     (
         2,
@@ -490,6 +521,17 @@ RIGHT = [
             "causal_mask": """
                 rows = [[key <= query for key in range(length)] for query in range(length)]
                 return torch.tensor(rows, device=device)
+                """
+        },
+    ),
+    (
+        2,
+        {
+            "causal_mask": """
+                rows, columns = torch.tril_indices(length, length, device=device)
+                mask = torch.zeros(length, length, dtype=torch.bool, device=device)
+                mask[rows, columns] = True
+                return mask
                 """
         },
     ),
@@ -511,6 +553,17 @@ RIGHT = [
             ): "class_token = self.class_embedding + torch.zeros(len(x), 1, x.shape[-1])"
         },
     ),
+    (
+        3,
+        {
+            (EMBED, "x 1"): """
+                B, _, H, W = images.shape
+                p = self.conv1.kernel_size[0]
+                x = images.reshape(B, 3, H // p, p, W // p, p)
+                x = torch.einsum('bcipjq,dcpq->bijd', x, self.conv1.weight).flatten(1, 2)
+                """
+        },
+    ),
     (4, {CLASSIFY: cosine("image_features / image_features.norm(dim=-1, keepdim=True)")}),
     (
         4,
@@ -528,66 +581,6 @@ RIGHT = [
                 """
         },
     ),
-    (5, {(SET, "mean"): "mean = sum(features) / len(features)"}),
-    (5, {(FEATURES, "return"): "return features / features.norm(dim=-1, keepdim=True)"}),
-    (7, {TEXT: encode_text("(tokens == self.tokenizer.eot).int().argmax(dim=-1)")}),
-    (7, {TEXT: encode_text("(tokens == self.vocab_size - 1).nonzero()[:, 1]")}),
-    (7, {TEXT: encode_text("tokens.max(dim=-1).indices")}),
-    (
-        25,
-        {
-            TO_TENSOR: """
-                pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1) / 255
-                mean, std = torch.tensor(self.mean), torch.tensor(self.std)
-                return (pixels - mean[:, None, None]) / std[:, None, None]
-                """
-        },
-    ),
-    # iterator
-    (
-        1,
-        {
-            JOIN: """
-                merged, rest = [], iter([*symbols, None])
-                one = next(rest)
-                for two in rest:
-                    if one is not None and (one, two) == pair:
-                        merged.append(one + two)
-                        one = next(rest)
-                    else:
-                        merged.append(one)
-                        one = two
-                    if one is None:
-                        break
-                return merged
-                """
-        },
-    ),
-    # tril_indices
-    (
-        2,
-        {
-            "causal_mask": """
-                rows, columns = torch.tril_indices(length, length, device=device)
-                mask = torch.zeros(length, length, dtype=torch.bool, device=device)
-                mask[rows, columns] = True
-                return mask
-                """
-        },
-    ),
-    # einsum
-    (
-        3,
-        {
-            (EMBED, "x 1"): """
-                B, _, H, W = images.shape
-                p = self.conv1.kernel_size[0]
-                x = images.reshape(B, 3, H // p, p, W // p, p)
-                x = torch.einsum('bcipjq,dcpq->bijd', x, self.conv1.weight).flatten(1, 2)
-                """
-        },
-    ),
-    # divides by tau
     (
         4,
         {
@@ -597,7 +590,8 @@ RIGHT = [
                 """
         },
     ),
-    # class by class
+    (5, {(SET, "mean"): "mean = sum(features) / len(features)"}),
+    (5, {(FEATURES, "return"): "return features / features.norm(dim=-1, keepdim=True)"}),
     (
         5,
         {
@@ -610,7 +604,9 @@ RIGHT = [
                 """
         },
     ),
-    # text by text
+    (7, {TEXT: encode_text("(tokens == self.tokenizer.eot).int().argmax(dim=-1)")}),
+    (7, {TEXT: encode_text("(tokens == self.vocab_size - 1).nonzero()[:, 1]")}),
+    (7, {TEXT: encode_text("tokens.max(dim=-1).indices")}),
     (
         7,
         {
@@ -621,6 +617,16 @@ RIGHT = [
                     x = self.transformer(self.embed_text(row[None, :length]), causal_mask(length))
                     rows.append(self.pool_text(x[0, -1]))
                 return torch.stack(rows)
+                """
+        },
+    ),
+    (
+        25,
+        {
+            TO_TENSOR: """
+                pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1) / 255
+                mean, std = torch.tensor(self.mean), torch.tensor(self.std)
+                return (pixels - mean[:, None, None]) / std[:, None, None]
                 """
         },
     ),

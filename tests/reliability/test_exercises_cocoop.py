@@ -93,7 +93,55 @@ WRONG = [
         },
         "no gradient",
     ),
-    (11, context(total="self.ctx + pi"), ""),
+    (11, context(total="self.ctx + pi"), "along the wrong axis"),
+    # the Meta-Net is frozen
+    (
+        11,
+        {
+            NET: """
+                layers = nn.Linear(E, E // 16), nn.ReLU(), nn.Linear(E // 16, D_t)
+                self.meta_net = nn.Sequential(*layers).requires_grad_(False)
+                """
+        },
+        "is frozen",
+    ),
+    # features shorter than 1 stay as they are
+    (
+        11,
+        {
+            CONTEXT: """
+                f = image_features / image_features.norm(dim=-1, keepdim=True).clamp(min=1)
+                return self.ctx + self.meta_net(f)[:, None]
+                """
+        },
+        "not the Meta-Net's output",
+    ),
+    # changes its input
+    (
+        11,
+        {
+            CONTEXT: """
+                image_features /= image_features.norm(dim=-1, keepdim=True)
+                return self.ctx + self.meta_net(image_features)[:, None]
+                """
+        },
+        "context changed",
+    ),
+    # a first layer of zeros
+    (
+        11,
+        {
+            NET: """
+                layers = nn.Linear(E, E // 16), nn.ReLU(), nn.Linear(E // 16, D_t)
+                self.meta_net = nn.Sequential(*layers)
+                nn.init.zeros_(layers[0].weight)
+                nn.init.zeros_(layers[0].bias)
+                """
+        },
+        "is 0 at the start",
+    ),
+    # right in training only
+    (11, context(total="self.ctx + self.training * pi[:, None]"), "pi is not added"),
     # 12: the tree
     (12, {TREE: PLAIN_ATTRIBUTES}, "plain attribute"),
     (12, encode("embed(clip, tree.symbols, context.detach())"), "no gradient"),
@@ -102,7 +150,7 @@ WRONG = [
     (12, encode("embed(clip, tree.symbols, context[:1])"), "shape"),
     (12, encode("embed(clip, tree.symbols, context[:1].expand_as(context))"), "whole sequences"),
     (12, encode(y="clip.pool_text(x[:, -tree.eos.shape[0]:])"), "whole sequences"),
-    (12, encode(y="clip.pool_text(x[:, tree.eos.flip(0)])"), ""),
+    (12, encode(y="clip.pool_text(x[:, tree.eos.flip(0)])"), "come in another order"),
     (12, {**encode(), (ENCODE, "return"): "return features[0]"}, "shape"),
     (
         12,
@@ -155,6 +203,39 @@ WRONG = [
         },
         "Right, but slow",
     ),
+    # of two equal names only one counts
+    (
+        12,
+        {
+            (TREE, "eos"): """
+                eos = [place[each] for each in dict.fromkeys(map(tuple, prompts))]
+                """
+        },
+        "eos of the prompts",
+    ),
+    # no gradient for the context if there are deeper prompts
+    (
+        12,
+        {
+            (ENCODE, "x 1"): """
+                x = embed(clip, tree.symbols, context.detach() if len(deeper) else context)
+                """
+        },
+        "beside `deeper`",
+    ),
+    # a tree of one class loses an axis
+    (12, encode(y="clip.pool_text(x[:, tree.eos].squeeze(1))"), "your code stopped"),
+    # `deeper` may have no layers
+    (
+        12,
+        {
+            (
+                ENCODE,
+                "features",
+            ): "features, M = [], len(deeper[0]) if torch.is_tensor(deeper) else 0"
+        },
+        "your code stopped",
+    ),
     # 23: the mask
     (
         23,
@@ -202,76 +283,7 @@ WRONG = [
         },
         "another branch",
     ),
-    # more, of other kinds
-    # frozen
-    (
-        11,
-        {
-            NET: """
-                layers = nn.Linear(E, E // 16), nn.ReLU(), nn.Linear(E // 16, D_t)
-                self.meta_net = nn.Sequential(*layers).requires_grad_(False)
-                """
-        },
-        "is frozen",
-    ),
-    # short features
-    (
-        11,
-        {
-            CONTEXT: """
-                f = image_features / image_features.norm(dim=-1, keepdim=True).clamp(min=1)
-                return self.ctx + self.meta_net(f)[:, None]
-                """
-        },
-        "not the Meta-Net's output",
-    ),
-    # changes features
-    (
-        11,
-        {
-            CONTEXT: """
-                image_features /= image_features.norm(dim=-1, keepdim=True)
-                return self.ctx + self.meta_net(image_features)[:, None]
-                """
-        },
-        "context changed",
-    ),
-    # first layer zero: dead
-    (
-        11,
-        {
-            NET: """
-                layers = nn.Linear(E, E // 16), nn.ReLU(), nn.Linear(E // 16, D_t)
-                self.meta_net = nn.Sequential(*layers)
-                nn.init.zeros_(layers[0].weight)
-                nn.init.zeros_(layers[0].bias)
-                """
-        },
-        "is 0 at the start",
-    ),
-    # equal names once
-    (
-        12,
-        {
-            (TREE, "eos"): """
-                eos = [place[each] for each in dict.fromkeys(map(tuple, prompts))]
-                """
-        },
-        "eos of the prompts",
-    ),
-    # context cut when deeper
-    (
-        12,
-        {
-            (ENCODE, "x 1"): """
-                x = embed(clip, tree.symbols, context.detach() if len(deeper) else context)
-                """
-        },
-        "beside `deeper`",
-    ),
-    # K = 1 in a tree
-    (12, encode(y="clip.pool_text(x[:, tree.eos].squeeze(1))"), "your code stopped"),
-    # eight ancestors
+    # at most eight ancestors
     (
         23,
         {
@@ -292,20 +304,7 @@ WRONG = [
                 mask = KEPT.setdefault(len(place), mask)
                 """
         },
-        "",
-    ),
-    # right in training only
-    (11, context(total="self.ctx + self.training * pi[:, None]"), "pi is not added"),
-    # `deeper` without layers
-    (
-        12,
-        {
-            (
-                ENCODE,
-                "features",
-            ): "features, M = [], len(deeper[0]) if torch.is_tensor(deeper) else 0"
-        },
-        "your code stopped",
+        "is its ancestor",
     ),
 ]
 
@@ -336,21 +335,6 @@ RIGHT = [
         ),
     ),
     (11, context(total="torch.stack([self.ctx + one for one in pi])")),
-    (12, encode()),
-    (
-        12,
-        {
-            **encode(),
-            TREE: PLAIN_ATTRIBUTES.replace("self.mask = mask", 'self.register_buffer("mask", mask)')
-            .replace("self.symbols = ", 'self.register_buffer("symbols", ')
-            .replace("place])\nself.position = ", 'place]))\nself.register_buffer("position", ')
-            .replace("place])\nself.eos = ", 'place]))\nself.register_buffer("eos", ')
-            .replace("prompts])\n", "prompts]))\n"),
-        },
-    ),
-    (23, {MASK: LOOP.format("mask[row, place[beginning[:length]]] = True")}),
-    (23, {MASK: "mask = torch.tensor([[a[: len(b)] == b for b in place] for a in place])"}),
-    # loop over vectors
     (
         11,
         {
@@ -363,7 +347,18 @@ RIGHT = [
                 """
         },
     ),
-    # in place on a clone
+    (12, encode()),
+    (
+        12,
+        {
+            **encode(),
+            TREE: PLAIN_ATTRIBUTES.replace("self.mask = mask", 'self.register_buffer("mask", mask)')
+            .replace("self.symbols = ", 'self.register_buffer("symbols", ')
+            .replace("place])\nself.position = ", 'place]))\nself.register_buffer("position", ')
+            .replace("place])\nself.eos = ", 'place]))\nself.register_buffer("eos", ')
+            .replace("prompts])\n", "prompts]))\n"),
+        },
+    ),
     (
         12,
         {
@@ -373,7 +368,8 @@ RIGHT = [
                 """
         },
     ),
-    # climbs
+    (23, {MASK: LOOP.format("mask[row, place[beginning[:length]]] = True")}),
+    (23, {MASK: "mask = torch.tensor([[a[: len(b)] == b for b in place] for a in place])"}),
     (
         23,
         {

@@ -135,7 +135,7 @@ WRONG = [
                 return x
                 """
         },
-        "",
+        "should be [V]_5",
     ),
     (
         6,
@@ -158,6 +158,33 @@ WRONG = [
                 """
         },
         "embed",
+    ),
+    # changes its input
+    (
+        6,
+        {
+            EMBED: """
+                is_context = symbols < 0
+                vectors = context[..., (-1 - symbols).clamp(min=0), :]
+                words = clip.token_embedding(symbols.clamp_(min=0))
+                return torch.where(is_context[..., None], vectors, words)
+                """
+        },
+        "embed changed",
+    ),
+    # a batch of one loses an axis
+    (
+        6,
+        {
+            EMBED: """
+                if context.ndim == 3 and len(context) == 1:
+                    context = context[0]
+                words = clip.token_embedding(symbols.clamp(min=0))
+                vectors = context[..., (-1 - symbols).clamp(min=0), :]
+                return torch.where((symbols < 0)[..., None], vectors, words)
+                """
+        },
+        "shape",
     ),
     # 8: class-specific contexts
     (8, {INIT: CSC.format("pass")}, "differ from class to class"),
@@ -212,35 +239,7 @@ WRONG = [
         "class vectors are not",
     ),
     (8, {PLAIN: "with torch.no_grad():\n    return self.class_weights()"}, "no gradient"),
-    # more, of other kinds
-    # changes the symbols
-    (
-        6,
-        {
-            EMBED: """
-                is_context = symbols < 0
-                vectors = context[..., (-1 - symbols).clamp(min=0), :]
-                words = clip.token_embedding(symbols.clamp_(min=0))
-                return torch.where(is_context[..., None], vectors, words)
-                """
-        },
-        "embed changed",
-    ),
-    # B = 1 loses its axis
-    (
-        6,
-        {
-            EMBED: """
-                if context.ndim == 3 and len(context) == 1:
-                    context = context[0]
-                words = clip.token_embedding(symbols.clamp(min=0))
-                vectors = context[..., (-1 - symbols).clamp(min=0), :]
-                return torch.where((symbols < 0)[..., None], vectors, words)
-                """
-        },
-        "shape",
-    ),
-    # vectors of a class are equal
+    # the vectors of a class are equal
     (
         8,
         {
@@ -253,7 +252,7 @@ WRONG = [
         },
         "of one context should differ",
     ),
-    # same start for all seeds
+    # the same start for all seeds
     (
         8,
         {
@@ -282,7 +281,7 @@ WRONG = [
         },
         "torch.manual_seed",
     ),
-    # kept between calls
+    # the first result is kept
     (
         8,
         {
@@ -311,20 +310,6 @@ RIGHT = [
                 """
         },
     ),
-    (8, {PLAIN: plain(ROW)}),
-    (
-        8,
-        {
-            INIT: """
-                if class_specific and ctx_init:
-                    ctx = torch.stack([ctx.clone() for _ in classnames])
-                elif class_specific:
-                    ctx = torch.empty(len(classnames), *ctx.shape).normal_(std=0.02)
-                """
-        },
-    ),
-    (8, {CONTEXT: "context = self.ctx.reshape(1, -1, self.ctx.shape[-1])"}),
-    # other names
     (
         6,
         {
@@ -340,6 +325,19 @@ RIGHT = [
                 """
         },
     ),
+    (8, {PLAIN: plain(ROW)}),
+    (
+        8,
+        {
+            INIT: """
+                if class_specific and ctx_init:
+                    ctx = torch.stack([ctx.clone() for _ in classnames])
+                elif class_specific:
+                    ctx = torch.empty(len(classnames), *ctx.shape).normal_(std=0.02)
+                """
+        },
+    ),
+    (8, {CONTEXT: "context = self.ctx.reshape(1, -1, self.ctx.shape[-1])"}),
 ]
 
 test_a_wrong_answer_is_told, test_another_right_answer_passes = both_tests(WRONG, RIGHT)

@@ -81,6 +81,29 @@ WRONG = [
         "published schedule",
     ),
     (9, {RATE: "lr * epoch"}, "is a `return` missing"),
+    # wrong for lr < 1e-5
+    (
+        9,
+        {
+            RATE: """
+                cosine = math.cos(math.pi * (epoch - 1) / epochs)
+                return min(1e-5, lr) if epoch == 0 else lr * (1 + cosine) / 2
+                """
+        },
+        "whatever lr is",
+    ),
+    # counts its calls
+    (
+        9,
+        {
+            RATE: """
+                global NOW
+                NOW = 0 if epoch == 0 else NOW + 1
+                return 1e-5 if NOW == 0 else lr * (1 + math.cos(math.pi * (NOW - 1) / epochs)) / 2
+                """
+        },
+        "Epoch",
+    ),
     # 10: the sampler
     (10, sample("stream.sample(group, min(shots, len(group)))"), "nothing is drawn for a class"),
     (
@@ -109,6 +132,30 @@ WRONG = [
     (10, {("few_shot", "stream"): "stream = random.Random(1)"}, "seed 3"),
     (10, {("few_shot", "stream"): "stream = random\nrandom.seed(seed)"}, "global random"),
     (10, {("few_shot", "return"): "return [*train, *val]"}, "gave a list, and a tuple"),
+    # changes its input
+    (
+        10,
+        {
+            ("few_shot", "val"): """
+                val = sample_per_class(dataset.val, min(shots, 4), stream)
+                dataset.train = train
+                """
+        },
+        "few_shot changed",
+    ),
+    # seed 0 counts as no seed
+    (10, {("few_shot", "stream"): "stream = random.Random(seed or 1)"}, "seed 0"),
+    # no validation pictures
+    (
+        10,
+        {
+            ("few_shot", "val"): """
+                most = len(dataset.val) // len({item.label for item in dataset.val})
+                val = sample_per_class(dataset.val, min(shots, max(1, most), 4), stream)
+                """
+        },
+        "your code stopped",
+    ),
     # 17: base and new
     (17, {HALF: "half = len(dataset.classnames) // 2 + 1"}, "ceil"),
     (17, {HALF: "half = len(dataset.classnames) // 2"}, "ceil"),
@@ -145,6 +192,45 @@ WRONG = [
     (17, {RETURN: IN_PLACE}, "make a copy"),
     (17, halves(f"name=which, {NAMES}, {PARTS}"), "Name and templates"),
     (17, {("split_classes", "raise"): "return None"}, "should raise ValueError"),
+    # loses own_split and folder
+    (
+        17,
+        {
+            RETURN: """
+                names = dataset.classnames[labels.start : labels.stop]
+                parts = map(select, (dataset.train, dataset.val, dataset.test))
+                return Dataset(dataset.name, names, dataset.templates, *parts)
+                """
+        },
+        "`own_split`",
+    ),
+    # counts the labels of the training pictures
+    (
+        17,
+        {
+            HALF: """
+                half = math.ceil((max(i.label for i in dataset.train) + 1) / 2)
+                """
+        },
+        "ceil",
+    ),
+    # raises another error
+    (17, {("split_classes", "raise"): "raise KeyError(which)"}, "not KeyError"),
+    # part of the word is enough
+    (
+        17,
+        {
+            ("split_classes", "if 2"): """
+                if which == 'base':
+                    labels = range(half)
+                elif which in 'new':
+                    labels = range(half, len(dataset.classnames))
+                else:
+                    raise ValueError(which)
+                """
+        },
+        "nothing was raised",
+    ),
     # 18: the harmonic mean
     (18, same("statistics.median"), "median"),
     (18, same("max"), "mean over the seeds"),
@@ -169,7 +255,7 @@ WRONG = [
             "statistics.mean(new)",
             "round(2 * b * n / (b + n), 1) if b + n else 0.0",
         ),
-        "",
+        "gave 31.100, and H is 31.111",
     ),
     (
         18,
@@ -201,6 +287,47 @@ WRONG = [
         ),
         "should give 0",
     ),
+    # changes its input
+    (
+        18,
+        {
+            H: """
+                if not {'base', 'new'} <= cells.keys():
+                    return None
+                b, n = (statistics.mean(cells.pop(k).values()) for k in ('base', 'new'))
+                return 2 * b * n / (b + n) if b + n else 0.0
+                """
+        },
+        "harmonic_mean changed",
+    ),
+    # counts `all` as well
+    (
+        18,
+        {
+            H: """
+                if len(cells) < 2:
+                    return None
+                means = [statistics.mean(cell.values()) for cell in cells.values()]
+                return statistics.harmonic_mean(means)
+                """
+        },
+        "first the mean",
+    ),
+    # nothing was measured
+    (
+        18,
+        {
+            H: """
+                if not cells:
+                    return 0.0
+                if not {'base', 'new'} <= cells.keys():
+                    return None
+                b, n = (statistics.mean(cells[k].values()) for k in ('base', 'new'))
+                return 2 * b * n / (b + n) if b + n else 0.0
+                """
+        },
+        "nothing was measured",
+    ),
     # 26: a stale result
     (
         26,
@@ -225,135 +352,7 @@ WRONG = [
         "a docstring of the file was added",
     ),
     (26, {(DIGEST, "return"): "return digest.hexdigest()"}, "8 digits"),
-    # more, of other kinds
-    # small lr
-    (
-        9,
-        {
-            RATE: """
-                cosine = math.cos(math.pi * (epoch - 1) / epochs)
-                return min(1e-5, lr) if epoch == 0 else lr * (1 + cosine) / 2
-                """
-        },
-        "whatever lr is",
-    ),
-    # counts its calls
-    (
-        9,
-        {
-            RATE: """
-                global NOW
-                NOW = 0 if epoch == 0 else NOW + 1
-                return 1e-5 if NOW == 0 else lr * (1 + math.cos(math.pi * (NOW - 1) / epochs)) / 2
-                """
-        },
-        "Epoch",
-    ),
-    # changes the data set
-    (
-        10,
-        {
-            ("few_shot", "val"): """
-                val = sample_per_class(dataset.val, min(shots, 4), stream)
-                dataset.train = train
-                """
-        },
-        "few_shot changed",
-    ),
-    # seed 0
-    (10, {("few_shot", "stream"): "stream = random.Random(seed or 1)"}, "seed 0"),
-    # empty val
-    (
-        10,
-        {
-            ("few_shot", "val"): """
-                most = len(dataset.val) // len({item.label for item in dataset.val})
-                val = sample_per_class(dataset.val, min(shots, max(1, most), 4), stream)
-                """
-        },
-        "your code stopped",
-    ),
-    # loses own_split and folder
-    (
-        17,
-        {
-            RETURN: """
-                names = dataset.classnames[labels.start : labels.stop]
-                parts = map(select, (dataset.train, dataset.val, dataset.test))
-                return Dataset(dataset.name, names, dataset.templates, *parts)
-                """
-        },
-        "`own_split`",
-    ),
-    # largest label of train
-    (
-        17,
-        {
-            HALF: """
-                half = math.ceil((max(i.label for i in dataset.train) + 1) / 2)
-                """
-        },
-        "ceil",
-    ),
-    # KeyError
-    (17, {("split_classes", "raise"): "raise KeyError(which)"}, "not KeyError"),
-    # substring
-    (
-        17,
-        {
-            ("split_classes", "if 2"): """
-                if which == 'base':
-                    labels = range(half)
-                elif which in 'new':
-                    labels = range(half, len(dataset.classnames))
-                else:
-                    raise ValueError(which)
-                """
-        },
-        "nothing was raised",
-    ),
-    # changes cells
-    (
-        18,
-        {
-            H: """
-                if not {'base', 'new'} <= cells.keys():
-                    return None
-                b, n = (statistics.mean(cells.pop(k).values()) for k in ('base', 'new'))
-                return 2 * b * n / (b + n) if b + n else 0.0
-                """
-        },
-        "harmonic_mean changed",
-    ),
-    # all halves there are
-    (
-        18,
-        {
-            H: """
-                if len(cells) < 2:
-                    return None
-                means = [statistics.mean(cell.values()) for cell in cells.values()]
-                return statistics.harmonic_mean(means)
-                """
-        },
-        "first the mean",
-    ),
-    # nothing measured
-    (
-        18,
-        {
-            H: """
-                if not cells:
-                    return 0.0
-                if not {'base', 'new'} <= cells.keys():
-                    return None
-                b, n = (statistics.mean(cells[k].values()) for k in ('base', 'new'))
-                return 2 * b * n / (b + n) if b + n else 0.0
-                """
-        },
-        "nothing was measured",
-    ),
-    # indentation
+    # does not see indentation
     (
         26,
         {
@@ -368,13 +367,13 @@ WRONG = [
         },
         "the indentation of a line",
     ),
-    # white space, also in strings
+    # does not see spaces in strings
     (
         26,
         {UPDATE: "digest.update(' '.join(ast.unparse(tree).split()).encode())"},
         "one of these spaces",
     ),
-    # # in a string
+    # takes # in a string for a comment
     (
         26,
         {
@@ -385,7 +384,7 @@ WRONG = [
         },
         "behind #",
     ),
-    # decorators
+    # does not see decorators
     (
         26,
         {
@@ -398,7 +397,7 @@ WRONG = [
         },
         "a decorator",
     ),
-    # defaults
+    # does not see default values
     (
         26,
         {
@@ -411,7 +410,7 @@ WRONG = [
         },
         "a default value",
     ),
-    # types of constants
+    # 1 and "1" are the same
     (
         26,
         {
@@ -424,7 +423,7 @@ WRONG = [
         },
         "became a string",
     ),
-    # capital letters
+    # does not see capital letters
     (26, {UPDATE: "digest.update(ast.dump(tree).lower().encode())"}, "a capital letter"),
 ]
 
@@ -459,20 +458,6 @@ RIGHT = [
             "select(dataset.test), dataset.own_split, dataset.folder)"
         },
     ),
-    (18, same("statistics.fmean")),
-    (18, mean("sum(base) / len(base)", "sum(new) / len(new)", "statistics.harmonic_mean([b, n])")),
-    (
-        26,
-        {
-            UPDATE: """
-                names = sorted(ast.dump(node) for node in ast.walk(tree))
-                digest.update(str(names).encode())
-                """
-        },
-    ),
-    (26, {UPDATE: "digest.update(ast.unparse(tree).encode())"}),
-    (26, {UPDATE: "digest.update(hashlib.sha256(ast.dump(tree).encode()).digest())"}),
-    # copy
     (
         17,
         {
@@ -486,7 +471,8 @@ RIGHT = [
                 """
         },
     ),
-    # try
+    (18, same("statistics.fmean")),
+    (18, mean("sum(base) / len(base)", "sum(new) / len(new)", "statistics.harmonic_mean([b, n])")),
     (
         18,
         {
@@ -500,7 +486,17 @@ RIGHT = [
                 """
         },
     ),
-    # own walk
+    (
+        26,
+        {
+            UPDATE: """
+                names = sorted(ast.dump(node) for node in ast.walk(tree))
+                digest.update(str(names).encode())
+                """
+        },
+    ),
+    (26, {UPDATE: "digest.update(ast.unparse(tree).encode())"}),
+    (26, {UPDATE: "digest.update(hashlib.sha256(ast.dump(tree).encode()).digest())"}),
     (
         26,
         {

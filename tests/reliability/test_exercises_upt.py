@@ -117,6 +117,16 @@ WRONG = [
     (13, vpt(insert(V="V[i, :4]")), "[CLS], 5 prompts"),
     (13, vpt(insert(), "x[:, 1:]"), "whole sequences"),
     (13, vpt(insert(), "x.mean(dim=1, keepdim=True)"), "whole sequences"),
+    # one prompt loses an axis
+    (13, vpt(insert(V="V[i].squeeze()")), "your code stopped"),
+    # the first V is kept
+    (
+        13,
+        vpt("V = self.__dict__.setdefault('kept', V * 1)\n            " + insert()),
+        "in evaluation, with other V",
+    ),
+    # right in training only
+    (13, vpt(insert(V="(V[i] * self.training)")), "in evaluation"),
     # 14: theta
     (14, theta("self.self_attention(seen) + self.ln_1(U)"), "`self.dropout`"),
     (14, theta(second="self.ffn(normed) + normed"), "FFN gives"),
@@ -168,6 +178,19 @@ WRONG = [
         },
         "The layers attend",
     ),
+    # SA reads U always
+    (14, {FIRST: "U = self.dropout(self.self_attention(U)) + normed"}, "attention='normed'"),
+    # dropout on the attention's weights
+    (
+        14,
+        {
+            MIXED: """
+                p = self.dropout.p if self.training else 0.0
+                mixed = nn.functional.scaled_dot_product_attention(q, k, v, dropout_p=p)
+                """
+        },
+        "not on something in it",
+    ),
     # 15: what mixes
     (
         15,
@@ -181,6 +204,8 @@ WRONG = [
         {MIXED: "mixed = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)"},
         "did not change",
     ),
+    # SA reads U always
+    (15, {FIRST: "U = self.dropout(self.self_attention(U)) + normed"}, "attention='normed'"),
     # 16: variances
     (
         16,
@@ -217,6 +242,39 @@ WRONG = [
         {(INTER, "return"): "return (w - w.mean(dim=0)).norm(dim=-1).mean().item()"},
         "by Eq. (8)",
     ),
+    # a class without pictures counts
+    (16, {(INTRA, "classes"): "classes = range(int(labels.max()) + 1)"}, "is no class"),
+    # changes its input
+    (
+        16,
+        {
+            (INTRA, "z"): """
+                z = image_features.div_(image_features.norm(dim=-1, keepdim=True))
+                """
+        },
+        "intra_class_variance changed",
+    ),
+    # changes its input
+    (
+        16,
+        {
+            (INTER, "w"): """
+                w = class_weights.div_(class_weights.norm(dim=-1, keepdim=True))
+                """
+        },
+        "inter_class_variance changed",
+    ),
+    # K = 1: 0 / 0
+    (
+        16,
+        {
+            (INTER, "return"): """
+                K = len(w)
+                return (w.var(dim=0).sum() * (K - 1) / K).item()
+                """
+        },
+        "1 class vector",
+    ),
     # 24: attention that does nothing
     (24, influence(result="moved.mean().item()"), "prompt i itself"),
     (24, influence(result="moved[:, others].max().item()"), "is wanted"),
@@ -235,64 +293,7 @@ WRONG = [
         "gradient of U",
     ),
     (24, {("theta_forward", "U"): "U = theta.self_attention(50 * U) + LN_U"}, "should be Eq. (5)"),
-    # more, of other kinds
-    # n = 1
-    (13, vpt(insert(V="V[i].squeeze()")), "your code stopped"),
-    # first V kept
-    (
-        13,
-        vpt("V = self.__dict__.setdefault('kept', V * 1)\n            " + insert()),
-        "in evaluation, with other V",
-    ),
-    # ignores `seen`
-    (14, {FIRST: "U = self.dropout(self.self_attention(U)) + normed"}, "attention='normed'"),
-    # dropout on the weights
-    (
-        14,
-        {
-            MIXED: """
-                p = self.dropout.p if self.training else 0.0
-                mixed = nn.functional.scaled_dot_product_attention(q, k, v, dropout_p=p)
-                """
-        },
-        "not on something in it",
-    ),
-    # reads U always
-    (15, {FIRST: "U = self.dropout(self.self_attention(U)) + normed"}, "attention='normed'"),
-    # a class without pictures
-    (16, {(INTRA, "classes"): "classes = range(int(labels.max()) + 1)"}, "is no class"),
-    # changes features
-    (
-        16,
-        {
-            (INTRA, "z"): """
-                z = image_features.div_(image_features.norm(dim=-1, keepdim=True))
-                """
-        },
-        "intra_class_variance changed",
-    ),
-    # changes weights
-    (
-        16,
-        {
-            (INTER, "w"): """
-                w = class_weights.div_(class_weights.norm(dim=-1, keepdim=True))
-                """
-        },
-        "inter_class_variance changed",
-    ),
-    # K = 1
-    (
-        16,
-        {
-            (INTER, "return"): """
-                K = len(w)
-                return (w.var(dim=0).sum() * (K - 1) / K).item()
-                """
-        },
-        "1 class vector",
-    ),
-    # keeps the first U
+    # the first U is kept
     (
         24,
         influence(
@@ -301,13 +302,28 @@ WRONG = [
         ),
         "is wanted",
     ),
-    # right in training only
-    (13, vpt(insert(V="(V[i] * self.training)")), "in evaluation"),
 ]
 
 RIGHT = [
     (13, vpt(insert())),
     (13, vpt(insert(patches="(x[:, 1:] if i == 0 else x[:, 1 + V.shape[1] :])"))),
+    # prompts behind the patches
+    (
+        13,
+        {
+            ENCODE: """
+                visual, n = self.clip.visual, self.V.shape[1]
+                x = visual.embed(images)
+                S = x.shape[1] - 1
+                for i, layer in enumerate(visual.transformer.resblocks):
+                    if i < len(self.V):
+                        V = visual.ln_pre(self.V[i]) if i == 0 and self.before_ln_pre else self.V[i]
+                        x = torch.cat([x[:, : 1 + S], V.repeat(len(x), 1, 1)], dim=1)
+                    x = layer(x)
+                return visual.pool(x)
+                """
+        },
+    ),
     (14, {MIXED: OWN_ATTENTION.format("q.shape[-1] ** 0.5", "")}),
     (
         14,
@@ -317,6 +333,24 @@ RIGHT = [
         ),
     ),
     (14, {OUT: "return self.out_proj(torch.cat(list(mixed.unbind(1)), dim=-1))"}),
+    (
+        14,
+        {
+            MIXED: """
+                scores = torch.einsum('lhid,lhjd->lhij', q, k) / q.shape[-1] ** 0.5
+                mixed = torch.einsum('lhij,lhjd->lhid', scores.softmax(dim=-1), v)
+                """
+        },
+    ),
+    (
+        15,
+        {
+            FIRST: """
+                mixed = [self.self_attention(one[None])[0] for one in seen]
+                U = normed + self.dropout(torch.stack(mixed))
+                """
+        },
+    ),
     (
         16,
         {
@@ -336,46 +370,6 @@ RIGHT = [
                 """
         },
     ),
-    (24, influence(result="(moved.sum(dim=1) - moved[:, i]).mean().item() / (U.shape[1] - 1)")),
-    (24, {("theta_forward", "U"): "U = LN_U + theta.self_attention(theta.ln_1(U))"}),
-    # prompts behind the patches
-    (
-        13,
-        {
-            ENCODE: """
-                visual, n = self.clip.visual, self.V.shape[1]
-                x = visual.embed(images)
-                S = x.shape[1] - 1
-                for i, layer in enumerate(visual.transformer.resblocks):
-                    if i < len(self.V):
-                        V = visual.ln_pre(self.V[i]) if i == 0 and self.before_ln_pre else self.V[i]
-                        x = torch.cat([x[:, : 1 + S], V.repeat(len(x), 1, 1)], dim=1)
-                    x = layer(x)
-                return visual.pool(x)
-                """
-        },
-    ),
-    # einsum
-    (
-        14,
-        {
-            MIXED: """
-                scores = torch.einsum('lhid,lhjd->lhij', q, k) / q.shape[-1] ** 0.5
-                mixed = torch.einsum('lhij,lhjd->lhid', scores.softmax(dim=-1), v)
-                """
-        },
-    ),
-    # layer by layer
-    (
-        15,
-        {
-            FIRST: """
-                mixed = [self.self_attention(one[None])[0] for one in seen]
-                U = normed + self.dropout(torch.stack(mixed))
-                """
-        },
-    ),
-    # loops
     (
         16,
         {
@@ -391,7 +385,8 @@ RIGHT = [
                 """
         },
     ),
-    # loops
+    (24, influence(result="(moved.sum(dim=1) - moved[:, i]).mean().item() / (U.shape[1] - 1)")),
+    (24, {("theta_forward", "U"): "U = LN_U + theta.self_attention(theta.ln_1(U))"}),
     (
         24,
         {
