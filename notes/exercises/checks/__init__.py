@@ -6,34 +6,48 @@ tests/golden. The rule: a check tests values, gradients, at least two sizes of e
 call, training and evaluation, and that the input stays as it was, with inputs on which the known
 wrong answers differ. tests/reliability/test_exercises_*.py hold wrong and right answers for each.
 
-clips.py      the CLIPs, names, pictures and figures that checks compare with
-clip.py       CLIP: tokenizer, mask, patches, cosine, ensembles, [EOS], mean and std
-coop.py       CoOp: the splice, class-specific contexts
-cocoop.py     CoCoOp: the Meta-Net, the tree and its mask
-upt.py        UPT: visual prompts, theta, what mixes, variances
-protocol.py   the schedule, samples, base and new, the harmonic mean, stale results
-bugs.py       the hunts in coop.py, upt.py and cocoop.py
-contest.py    the open exercise
+inputs.py         the CLIPs, names, pictures and figures that checks compare with
+clip_text.py      CLIP's texts: tokenizer, mask, ensembles, [EOS]
+clip_pictures.py  CLIP's pictures and logits: patches, cosine, mean and std
+coop.py           CoOp: the splice, class-specific contexts
+cocoop.py         CoCoOp: the Meta-Net, the tree and its mask
+upt.py            UPT: visual prompts, variances
+theta.py          UPT's theta: Eq. (5), which prompts mix, and how much
+protocol.py       the schedule, samples, base and new, the harmonic mean
+stale_results.py  the digest of the code that a result comes from
+bugs.py           the hunts in coop.py, upt.py and cocoop.py
+contest.py        the open exercise
 """
 
-from notes.exercises.checks import bugs, clip, cocoop, contest, coop, protocol, upt
+from notes.exercises.checks import (
+    bugs,
+    clip_pictures,
+    clip_text,
+    cocoop,
+    contest,
+    coop,
+    protocol,
+    stale_results,
+    theta,
+    upt,
+)
 
 CHECKS = {
-    1: clip.merges,
-    2: clip.mask_of_a_text,
-    3: clip.patch_embedding,
-    4: clip.cosine_and_temperature,
-    5: clip.ensembling,
+    1: clip_text.merges,
+    2: clip_text.mask_of_a_text,
+    3: clip_pictures.patch_embedding,
+    4: clip_pictures.cosine_and_temperature,
+    5: clip_text.ensembling,
     6: coop.spliced_prompts,
-    7: clip.eos_position,
+    7: clip_text.eos_position,
     8: coop.class_specific,
     9: protocol.schedule,
     10: protocol.sampler,
     11: cocoop.meta_net,
     12: cocoop.tree,
     13: upt.visual_prompts,
-    14: upt.theta,
-    15: upt.mixing,
+    14: theta.theta,
+    15: theta.mixing,
     16: upt.variances,
     17: protocol.base_and_new,
     18: protocol.harmonic,
@@ -42,7 +56,7 @@ CHECKS = {
     21: bugs.only_in_company,
     22: contest.beat_upt,
     23: cocoop.ancestors,
-    24: upt.influence_of_a_prompt,
-    25: clip.mean_and_std,
-    26: protocol.stale_result,
+    24: theta.influence_of_a_prompt,
+    25: clip_pictures.mean_and_std,
+    26: stale_results.stale_result,
 }

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from notes.exercises.checks.clips import (
+from notes.exercises.checks.inputs import (
     FEW,
     NAMES,
     odd_clip,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from clip_min.data import few_shot, load_dataset
-from notes.exercises.checks.clips import pictures, tiny
+from notes.exercises.checks.inputs import pictures, tiny
 from notes.exercises.judge import close, need, tensor
 from prompts import METHODS
 from prompts.experiments.batches import training_batches

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from notes.exercises.checks.clips import FEW, NAMES, odd_clip, tiny, widths
+from notes.exercises.checks.inputs import FEW, NAMES, odd_clip, tiny, widths
 from notes.exercises.judge import (
     close,
     compare,
