@@ -17,6 +17,9 @@ from clip_min.files import lock, naming, printable
 
 BLOCK = 1 << 20  # bytes read at a time: 1 MiB
 TRY_AGAIN = (408, 425, 429)  # besides 5xx, the answers that may be another one later
+# What `download` raises if the server or the network fails. ValueError: the server redirects to
+# what is not an address, or sends a length of too many digits.
+DOWNLOAD_ERRORS = (OSError, http.client.HTTPException, ValueError)
 
 
 def cache_folder() -> Path:
@@ -71,11 +74,10 @@ def fetch_alone(url, path, sha256):
     by_hand = f"get the file elsewhere and put it there by hand: {printable(path)}"
     try:
         download(url, part)
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except DOWNLOAD_ERRORS as error:
         if not isinstance(error, urllib.error.URLError) and getattr(error, "filename", None):
             raise  # the disk, and not the network
-        reason = getattr(error, "reason", None) or error or type(error).__name__
-        reason = printable(" ".join(str(reason).split()))
+        reason = printable(reason_of(error))
         status = getattr(error, "code", 0)
         if 400 <= status < 500 and status not in TRY_AGAIN:
             raise ValueError(
@@ -95,11 +97,20 @@ def fetch_alone(url, path, sha256):
     part.replace(path)
 
 
+def reason_of(error):
+    """One of `DOWNLOAD_ERRORS` → why, on one line.
+
+    >>> reason_of(OSError("too many redirects.\\nThe last one: Found")), reason_of(TimeoutError())
+    ('too many redirects. The last one: Found', 'TimeoutError')
+    """
+    reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+    return " ".join(str(reason).split())
+
+
 def download(url, part):
     """Append to the file `part` what it still lacks, with progress on stderr.
 
-    Raises OSError or HTTPException if the connection fails, or ends before the promised length;
-    ValueError if the server sends to an address, or promises a number, that is none.
+    Raises one of `DOWNLOAD_ERRORS`, also if the connection ends before the promised length.
     """
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})

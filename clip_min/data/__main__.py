@@ -51,11 +51,12 @@ def main(arguments=None):
             status = 0 if download_benchmarks(flags.root, wanted) else 2
             print()
         return max(status, look_over(flags.root, names, flags.quick, flags.all))
-    except (ValueError, OSError) as error:  # OSError: a pipe that nobody reads, too
+    except (ValueError, OSError) as error:  # OSError: also of a closed pipe
         print(f"error: {shown(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nStopped. The same command goes on from there.")
+        goes_on = " The same command goes on from there." if wanted else ""
+        print(f"\nStopped.{goes_on}")
         return 130
 
 

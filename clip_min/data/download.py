@@ -168,23 +168,31 @@ def get_list(name, path, remote):
 
 
 def check_counts(name, path):
-    """Raises ValueError, and removes it, for a split file without the counts of CoOp's Table 5, and
-    for a list that does not name ImageNet's 1,000 classes.
+    """Remove a list that is not whole, and raise ValueError.
+
+    A split file must have the counts of CoOp's Table 5, and a list of class names a line for each
+    of ImageNet's 1,000 classes.
     """
     benchmark = BENCHMARKS[name]
-    expected = (benchmark.classes, *benchmark.pictures)
-    try:
-        if not benchmark.split:
-            expected, found = BENCHMARKS["imagenet"].classes, len(path.read_bytes().splitlines())
-        else:
-            rows = read_split(str(path))
-            found = (len(find_classnames(rows, str(path))), *(len(rows[part]) for part in rows))
-    except ValueError:
-        found = "it is not a split file"
+    if benchmark.split:
+        expected = (benchmark.classes, *benchmark.pictures)
+        found = counts_of_split(path)
+    else:  # ImageNet and its shifted versions
+        expected = BENCHMARKS["imagenet"].classes
+        found = len(path.read_bytes().splitlines())
     if found != expected:
         path.unlink()
         problem = f"What came as {path} has not the counts of CoOp's Table 5 ({expected}: {found})"
         raise ValueError(f"{problem}, and was thrown away: try again, or put it there by hand.")
+
+
+def counts_of_split(path):
+    """A split file → its numbers of classes and of pictures of each part, or why there are none."""
+    try:
+        rows = read_split(str(path))
+        return (len(find_classnames(rows, str(path))), *(len(rows[part]) for part in rows))
+    except ValueError:
+        return "it is not a split file"
 
 
 def get_pictures(name, folder):

@@ -6,15 +6,11 @@ other kinds, or none, and servers that send a web page in place of a file.
 
 import errno
 import hashlib
-import http.client
 import urllib.error
 import urllib.request
 from functools import partial
 
 from clip_min import download
-
-# What Python raises on the way to a server. ValueError: of a number or an address that is none.
-OF_THE_WAY = (OSError, http.client.HTTPException, ValueError)
 
 
 def fetch(remote, path):
@@ -33,7 +29,7 @@ def fetch(remote, path):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         download.download(remote.url, part)
-    except OF_THE_WAY as error:
+    except download.DOWNLOAD_ERRORS as error:
         raise ValueError(problem_of_download(remote, path, error)) from error
     if is_web_page(part):
         part.unlink()
@@ -59,7 +55,7 @@ def size_on_server(remote, path):
             kind = response.headers.get_content_type()
             length = response.headers.get("Content-Length") or ""
             size = int(length) if length.isdecimal() else 0
-    except OF_THE_WAY as error:
+    except download.DOWNLOAD_ERRORS as error:
         raise ValueError(problem_of_download(remote, path, error)) from error
     if kind == "text/html":
         raise ValueError(web_page_instead(remote, path))
@@ -82,11 +78,10 @@ def web_page_instead(remote, path):
 
 
 def problem_of_download(remote, path, error):
-    """The sentence for an error of `OF_THE_WAY`."""
+    """The sentence for one of `download.DOWNLOAD_ERRORS`."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return problem_of_disk(path.parent, error)
-    reason = getattr(error, "reason", None) or error or type(error).__name__
-    reason = " ".join(str(reason).split())  # that of a redirect in a circle has three lines
+    reason = download.reason_of(error)
     where = f"open {remote.page} in a browser" if remote.page else "get the file elsewhere"
     by_hand = f"{where}, and put it there by hand: {path}"
     if isinstance(error, urllib.error.HTTPError) and error.code in (401, 403, 404, 410):

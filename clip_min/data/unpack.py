@@ -154,7 +154,7 @@ def safe_steps(name):
     """
     path = PureWindowsPath(name)  # reads both / and \ as separators
     leaves = path.root or "\0" in name
-    for step in path.parts:  # Windows reads "x/C:/y" as "C:y", and ".. " as ".."
+    for step in path.parts:  # Windows takes "x/C:/y" for "C:y", and ".. " for ".."
         leaves = leaves or PureWindowsPath(step).drive or not step.strip(". ")
     if leaves:
         raise Refused(f"has the path {name!r}, which leaves its folder")
@@ -185,7 +185,8 @@ def move_into(source, target):
     """Put a folder in its place; what is there already is left as it is.
 
     A folder that is not there yet appears at once and whole. Into one that is there, files are
-    moved first and folders last, so that the picture folder is there only when all is.
+    moved first and folders last, so that the picture folder is there only when all is. An empty
+    folder counts as not there.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.is_dir() and not target.is_symlink() and not any(target.iterdir()):

@@ -166,7 +166,7 @@ def new_line(row):
 
 
 def unlike_the_papers(row):
-    """A row → why its pictures are not the papers', in two words; "" if they are."""
+    """A row → in what its pictures differ from the papers', in two words; "" if in nothing."""
     if row.get("own_split"):
         return "own split"
     return "not whole" if row.get("not_whole") else ""
@@ -322,8 +322,9 @@ def with_averages(lines):
     """Lines → the same, and after each model's (and source's) lines those of their average.
 
     Miniature and real data sets have averages of their own. They are taken seed by seed, over the
-    seeds that every data set has, for methods that have every data set. In a TRANSFER table it is
-    that of the targets; beside real shifted versions the source's is taken in, too (UPT, Table 1).
+    seeds that every data set has, for methods that have every data set. In a TRANSFER table the
+    average is that of the targets. For ImageNet's shifted versions a second one takes ImageNet in,
+    too (UPT, Table 1).
     """
     blocks = {}
     for line in lines:
@@ -338,13 +339,15 @@ def with_averages(lines):
         )
         if len(datasets) < 2:
             continue
-        averaged = {average_name(block[0], len(datasets)): datasets}
+        averages = {average_name(block[0], len(datasets)): datasets}
         if block[0].source == "imagenet" and set(datasets) <= {*SHIFTED["imagenet"]}:
-            averaged[f"average of {len(datasets) + 1}"] = ["imagenet", *datasets]
-        for name, names in averaged.items():
-            for line in [line for line in block if line.dataset == names[0]]:
-                parts = [lines.get(replace(line, dataset=dataset)) for dataset in names]
-                average = average_of(parts, names) if None not in parts else {"cells": {}}
+            averages[f"average of {len(datasets) + 1}"] = ["imagenet", *datasets]
+        for name, averaged in averages.items():
+            for line in [line for line in block if line.dataset == averaged[0]]:
+                parts = [lines.get(replace(line, dataset=dataset)) for dataset in averaged]
+                if None in parts:
+                    continue
+                average = average_of(parts, averaged)
                 if average["cells"]:
                     result[replace(line, dataset=name)] = average
     return result
@@ -373,5 +376,5 @@ def average_of(parts, datasets):
         agreed = papers.OTHER_DATA_SETS
     else:
         agreed = settings.pop() if len(settings) == 1 else papers.UNLIKE
-    unlike = max(part["unlike"] for part in parts)
+    unlike = next((part["unlike"] for part in parts if part["unlike"]), "")
     return {"cells": cells, "codes": codes, "settings": agreed, "unlike": unlike}

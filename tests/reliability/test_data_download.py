@@ -30,7 +30,7 @@ class Server:
     def __init__(self):
         self.files, self.pages, self.asked, self.cut_at = {}, set(), [], None
         self.says_length, self.page_type = True, "text/html; charset=utf-8"
-        self.odd = {}  # a path: a function that answers in another way
+        self.odd = {}  # {path: a function that answers a request in another way}
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -317,7 +317,7 @@ def test_a_web_page_in_place_of_a_file_is_recognised_and_a_part_is_kept(
 
 
 def send(status, headers=(), content=b""):
-    """→ a function that answers a request so."""
+    """A status, headers and content → a function that answers a request with them."""
 
     def answer(request):
         request.send_response(status)
@@ -330,7 +330,7 @@ def send(status, headers=(), content=b""):
 
 
 def in_chunks(content, end=b""):
-    """→ a function that answers in pieces of 1,000 bytes and says no length."""
+    """Content → a function that answers a request in pieces of 1,000 bytes, without a length."""
     pieces = [content[start : start + 1000] for start in range(0, len(content), 1000)]
     body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
 
@@ -387,13 +387,19 @@ def test_an_archive_with_another_folder_says_where_the_pictures_belong(
     assert "that holds eurosat/2750/" in out
 
 
-def test_an_empty_folder_in_the_pictures_place_is_filled_at_once(eurosat, tmp_path, capsys):
+def test_an_empty_folder_in_the_pictures_place_is_filled_at_once(
+    eurosat, tmp_path, capsys, monkeypatch
+):
+    """All pictures in one step, so that a killed download leaves no half of them there."""
     (tmp_path / "eurosat/2750").mkdir(parents=True)
-    moved = []
-    with pytest.MonkeyPatch.context() as patch:
-        replace = os.replace
-        patch.setattr(os, "replace", lambda *both: moved.append(both[1]) or replace(*both))
-        assert get_eurosat(capsys, tmp_path)[0] == 0
+    moved, replace = [], os.replace
+
+    def noting(source, target):
+        moved.append(target)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", noting)
+    assert get_eurosat(capsys, tmp_path)[0] == 0
     assert tmp_path / "eurosat/2750" in moved
 
 
@@ -478,7 +484,7 @@ def test_ctrl_c_is_one_sentence(eurosat, tmp_path, capsys, monkeypatch):
 
 
 def interrupt(path):
-    """In the place of `problem_of`: Ctrl-C, which goes to the processes that open pictures, too."""
+    """`problem_of` during which Ctrl-C is typed: the processes that open pictures get it, too."""
     os.kill(os.getpid(), signal.SIGINT)
     return ""
 
@@ -495,7 +501,8 @@ def test_ctrl_c_while_the_pictures_are_opened_is_one_sentence(
     monkeypatch.setattr(survey, "problems_of", interrupted)
     status, out, _ = get_eurosat(capsys, tmp_path)
     assert status == 130 and "The same command goes on from there" in out
-    assert main([str(tmp_path), "eurosat"]) == 130
+    status, out, _ = run(capsys, tmp_path, "eurosat")
+    assert status == 130 and out.endswith("\nStopped.\n")  # nothing is kept of a look
 
 
 def test_two_downloads_into_one_folder_do_not_meet(eurosat, tmp_path, capsys):

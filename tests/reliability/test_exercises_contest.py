@@ -106,18 +106,22 @@ def test_what_never_learns_is_told_before_the_training(T, V, word, tmp_path):
         contest.learned_numbers(contest.build(lambda *args: own.Joint("joint", *args), FEW), FEW)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        lambda logits: logits - logits.mean(dim=0),  # it looks at the other test pictures
-        lambda logits: logits + torch.randn(len(logits), 1) * logits,
-    ],
-)
+def beside_others(logits):
+    """It looks at the other test pictures."""
+    return logits - logits.mean(dim=0)
+
+
+def by_chance(logits):
+    """Each call gives other logits."""
+    return logits + torch.randn(len(logits), 1) * logits
+
+
+@pytest.mark.parametrize("wrong", [beside_others, by_chance])
 def test_each_picture_is_classified_by_itself(wrong, tmp_path):
     method = contest.build(functools.partial(student(tmp_path).Joint, "joint"), FEW)
     contest.each_by_itself(method)
-    classify = method.forward
-    method.forward = lambda images: wrong(classify(images))
+    forward = method.forward
+    method.forward = lambda images: wrong(forward(images))
     with pytest.raises(Wrong, match="other pictures of the batch, or on chance"):
         contest.each_by_itself(method)
 
@@ -126,12 +130,16 @@ def test_numbers_that_come_later_are_counted(tmp_path, monkeypatch):
     """The first method learns 2,560 numbers, as the check sees; the one that it trains more."""
     own, made = student(tmp_path), []
 
-    def joint(design, *words):
-        made.append(own.Joint(design if not made else "shared", *words))
-        return made[-1]
+    def joint(design, *arguments):
+        method = own.Joint("shared" if made else design, *arguments)
+        made.append(method)
+        return method
 
-    monkeypatch.setattr(contest, "accuracies", lambda make, *_: (build(make), [40.0, 99.0])[1])
-    build = functools.partial(contest.build, setting=FEW)
+    def accuracies(make, recipe, setting):
+        contest.build(make, setting)
+        return 40.0, 99.0
+
+    monkeypatch.setattr(contest, "accuracies", accuracies)
     with pytest.raises(Wrong, match="learns 2,560 numbers, and later 18,560"):
         contest.beat_upt(SimpleNamespace(Joint=joint, TINY=own.TINY), FEW)
 

@@ -24,23 +24,30 @@ from notes.exercises.plain_towers import (
 def not_a_cosine(student):
     """19: Eq. (3) with whole sequences, and the gradient of the context."""
     for clip, names, M, B in ((tiny(), NAMES, 4, 5), (odd_clip(), FEW, 3, 2), (tiny(), FEW, 2, 1)):
-        (E, *_), K = widths(clip), len(names)
-        method, f = student.CoOp(clip, names, n_ctx=M), unequal_features(B, E)
-        for size in (1, 0.1) if clip is not tiny() else (1,):
-            nn.init.normal_(method.ctx, std=size)
-            method.train(size == 1)
-            weights, given = plain_prompts(clip, names, [method.ctx] * K), f.clone()
-            right = clip.logit_scale.exp() * F.cosine_similarity(f[:, None], weights[None], dim=-1)
-            called = f"classify(f [{B}, {E}]) with {K} classes"
-            got = tensor(method.classify(given), [B, K], called)
-            b, k = divmod((got - right).abs().argmax().item(), K)
-            otherwise = (
-                f"Eq. (3) does not hold: the logit of picture {b} and class {k} is "
-                f"{got[b, k]:.2f}, and cos(g(t_{k}), f) / tau is {right[b, k]:.2f}."
-            )
-            compare(got, right, [], otherwise)
-            same_gradients(got, right, {"the context": method.ctx})
-            unchanged(given, f, "classify")
+        method = student.CoOp(clip, names, n_ctx=M)
+        compare_logits(method, names, B)
+    method.eval()
+    compare_logits(method, names, B)  # a second time, with another context
+
+
+def compare_logits(method, names, B):
+    """Raises Wrong unless the logits of B pictures are those of Eq. (3), with a random context."""
+    (E, *_), K = widths(method.clip), len(names)
+    nn.init.normal_(method.ctx, std=0.5)
+    f = unequal_features(B, E)
+    given = f.clone()
+    weights = plain_prompts(method.clip, names, [method.ctx] * K)  # [K, E]
+    cosines = F.cosine_similarity(f[:, None], weights[None], dim=-1)  # [B, K]
+    right = method.clip.logit_scale.exp() * cosines
+    got = tensor(method.classify(given), [B, K], f"classify(f [{B}, {E}]) with {K} classes")
+    b, k = divmod((got - right).abs().argmax().item(), K)  # where they differ most
+    otherwise = (
+        f"Eq. (3) does not hold: the logit of picture {b} and class {k} is {got[b, k]:.2f}, and "
+        f"cos(g(t_{k}), f) / tau is {right[b, k]:.2f}."
+    )
+    compare(got, right, [], otherwise)
+    same_gradients(got, right, {"the context": method.ctx})
+    unchanged(given, f, "classify")
 
 
 def inexact_fast_path(student):
@@ -51,26 +58,29 @@ def inexact_fast_path(student):
     ):
         for depth, text_depth in depths:
             method = student.UPT(clip, names, n_ctx=n, depth=depth, text_depth=text_depth)
-            class_weights_of(method, names, f"depth={depth}, text_depth={text_depth}")
-            if text_depth != depth:
-                continue  # the image tower has been checked
-            images, (_, V) = pictures(clip), method.prompts()
-            got = method.encode_image(images)
-            whole = plain_image_features(clip, images, V)
-            need(close(got, whole), "The image tower changed.")
-            same_gradients(got, whole, {"U": method.U, "to_visual": method.to_visual.weight})
+            compare_class_weights(method, names, f"depth={depth}, text_depth={text_depth}")
+            compare_image_features(method)
         nn.init.normal_(method.U)
         method.eval()
-        class_weights_of(method, names, "in evaluation, with another U")
+        compare_class_weights(method, names, "in evaluation, with another U")
 
 
-def class_weights_of(method, names, told):
+def compare_image_features(method):
+    """Raises Wrong unless the image features are those of whole sequences."""
+    images, (_, V) = pictures(method.clip), method.prompts()
+    got = method.encode_image(images)
+    whole = plain_image_features(method.clip, images, V)
+    need(close(got, whole), "The image tower changed.")
+    same_gradients(got, whole, {"U": method.U, "to_visual": method.to_visual.weight})
+
+
+def compare_class_weights(method, names, called):
     """Raises Wrong unless the class vectors are those of whole sequences."""
     got = tensor(method.class_weights(), [len(names), widths(method.clip)[0]], "class_weights()")
     whole = plain_class_weights(method.clip, names, method.prompts()[0])
     need(
         close(got, whole),
-        f"{told}: the class vectors differ by up to {(got - whole).abs().max():.2g} from those of "
+        f"{called}: the class vectors differ by up to {(got - whole).abs().max():.2g} from those of "
         "whole sequences.",
     )
     same_gradients(got, whole, {"U": method.U, "theta": method.theta.in_proj.weight})
@@ -80,9 +90,10 @@ def only_in_company(student):
     """21: pictures alone and together, in batches of several sizes; gradients."""
     for clip, names, B in ((tiny(), NAMES, 3), (odd_clip(), FEW, 5)):
         (E, *_), K = widths(clip), len(names)
-        method, f = student.CoCoOp(clip, names), unequal_features(B, E)
+        method = student.CoCoOp(clip, names)
+        method.train(clip is tiny())  # the other CLIP: in evaluation
+        f = unequal_features(B, E)
         given = f.clone()
-        method.train(clip is tiny())
         right = torch.cat([logits_alone(method, names, x) for x in f])  # [B, K]
         alone = tensor(method.classify(f[:1]), [1, K], f"classify(x [1, {E}])")
         need(

@@ -11,6 +11,14 @@ from notes.exercises.judge import Wrong, compare, need, same_gradients, tensor, 
 
 # 3: patches
 
+LEARNED = (
+    "conv1.weight",
+    "class_embedding",
+    "positional_embedding",
+    "ln_pre.weight",
+    "ln_pre.bias",
+)
+
 
 def patch_embedding(student):
     """3: the patches by torch's unfold and a matrix product, in two sizes of everything."""
@@ -25,8 +33,7 @@ def patch_embedding(student):
         right, mistakes = tokens_of(visual, images, side)
         otherwise = "The tokens are not ln_pre([class token, patches] + positions)."
         compare(got, right, mistakes, otherwise)
-        names = ("conv1.weight", "class_embedding", "positional_embedding", "ln_pre.weight")
-        learned = {name: visual.get_parameter(name) for name in (*names, "ln_pre.bias")}
+        learned = {name: visual.get_parameter(name) for name in LEARNED}
         same_gradients(got, right, {**learned, "`images`": images})
 
 
@@ -76,31 +83,31 @@ def cosine_and_temperature(student):
     for clip, names, B in ((tiny(), NAMES, 2), (odd_clip(), FEW, 6), (tiny(), FEW, 1)):
         E, K = widths(clip)[0], len(names)
         method = student.ZeroShot(clip, names)
-        logits_of_pictures(method, unequal_features(B, E), K)
+        compare_logits(method, unequal_features(B, E), K)
         method.eval()
         try:
-            logits_of_pictures(method, unequal_features(B, E), K)
+            compare_logits(method, unequal_features(B, E), K)
         except Wrong as error:
             raise Wrong(f"With other weights, in evaluation: {error}") from error
 
 
-def logits_of_pictures(method, f, K):
+def compare_logits(method, f, K):
     """Raises Wrong unless the logits of features [B, E] are right, and the features stay."""
-    (B, E), kept = f.shape, f.clone()
-    method.weights = F.normalize(torch.randn(K, E), dim=-1)
-    w = method.weights.clone()
+    (B, E), given = f.shape, f.clone()
     f.requires_grad_()
+    w = F.normalize(torch.randn(K, E), dim=-1)
+    method.weights = w.clone()
     got = tensor(method.classify(f), [B, K], f"classify(f [{B}, {E}]) with {K} classes")
     right, mistakes = logits_of(f, w, method.clip.logit_scale)
-    b, k = divmod((got - right).abs().argmax().item(), K)
+    b, k = divmod((got - right).abs().argmax().item(), K)  # where they differ most
     otherwise = (
         f"The logit of picture {b} and class {k} is {got[b, k]:.3f}, and cos(w, f) / tau is "
         f"{right[b, k]:.3f}; f is {f[b].norm():.2g} long."
     )
     compare(got, right, mistakes, otherwise)
     same_gradients(got, right, {"the feature f": f})
-    method.classify(kept)  # without a gradient, a feature can be changed in place
-    unchanged(kept, f, "classify")
+    method.classify(given)  # without a gradient, a feature can be changed in place
+    unchanged(given, f, "classify")
     unchanged(method.weights, w, "classify")
 
 
@@ -149,11 +156,14 @@ def mean_and_std(student):
             for what in (prepare, prepare.to_tensor):
                 got = tensor(what(image), [3, size, size], "a picture's tensor")
                 compare_pixel(got[:, 0, 0], torch.tensor(colour) / 255, whose, (mean, std))
-    two_colours = Image.new("RGB", (3, 2))
-    two_colours.putpixel((2, 0), (255, 255, 255))  # at the right, at the top
-    got = tensor(student.Preprocess(3).to_tensor(two_colours), [3, 2, 3], "a picture's tensor")
-    is_there = got[:, 0, 2].min() > 0 > torch.cat([got[:, 0, :2], got[:, 1]], dim=1).max()
-    need(is_there, "A pixel at the top right is elsewhere: a tensor is [3, rows, columns].")
+    image = Image.new("RGB", (3, 2))
+    image.putpixel((2, 0), (255, 255, 255))  # the only white pixel: at the right, at the top
+    got = tensor(student.Preprocess(3).to_tensor(image), [3, 2, 3], "a picture's tensor")
+    is_white = torch.tensor([[False, False, True], [False, False, False]]).expand(3, 2, 3)
+    need(
+        torch.equal(got > 0, is_white),
+        "A pixel at the top right is elsewhere: a tensor is [3, rows, columns].",
+    )
     black, white = Image.new("RGB", (5, 5)), Image.new("RGB", (5, 5), "white")
     augment = student.Preprocess(3, *models[1][1:]).augment
     for image, value in ((black, 0.0), (white, 1.0)):

@@ -111,8 +111,7 @@ def ensembling(student):
     for clip, templates in ((tiny(), "ensemble"), (odd_clip(), "seven"), (tiny(), "dataset")):
         sentences = {"ensemble": (*ENSEMBLE, template), "seven": ENSEMBLE, "dataset": (template,)}
         method = student.ZeroShot(clip, list(NAMES), template, templates=templates)
-        others = (FEW, ["tea", "dog", "tea"]) if templates == "dataset" else (FEW,)
-        for names in (NAMES, *others):
+        for names in (NAMES, FEW, ["tea", "dog", "tea"]):  # a name may come twice
             given = list(names)
             method.set_classes(given)
             unchanged(given, names, "set_classes")
@@ -183,7 +182,7 @@ def features_of(clip, names, sentences):
 # 7: [EOS]
 
 
-OF_TEXTS = ("token_embedding.weight", "positional_embedding", "text_projection", "ln_final.bias")
+LEARNED = ("token_embedding.weight", "positional_embedding", "text_projection", "ln_final.bias")
 
 
 def eos_position(student):
@@ -219,7 +218,7 @@ def compare_places(clip, rows, length):
     tokens = torch.zeros(len(rows), length, dtype=torch.long)
     for row, ids in zip(tokens, rows, strict=True):
         row[: len(ids)] = torch.tensor(ids)
-    for name in OF_TEXTS:
+    for name in LEARNED:
         clip.get_parameter(name).requires_grad_()
     called = f"encode_text(tokens {list(tokens.shape)})"
     given = tokens.clone()
@@ -247,5 +246,5 @@ def compare_places(clip, rows, length):
             )
     unchanged(given, tokens, "encode_text")
     right = everywhere[torch.arange(len(rows)), ends]
-    same_gradients(got, right, {name: clip.get_parameter(name) for name in OF_TEXTS})
+    same_gradients(got, right, {name: clip.get_parameter(name) for name in LEARNED})
     return got

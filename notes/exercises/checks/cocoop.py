@@ -204,7 +204,8 @@ def compare_features(got, clip, names, contexts):
 
 def deeper_prompts(student, clip_names_trees, context, layers):
     """Raises Wrong unless `deeper` stands in the places of the context from layer 2 on."""
-    clip, names, trees = clip_names_trees  # layers = 0: UPT with depth=1 gives `deeper` [0, M, D_t]
+    clip, names, trees = clip_names_trees
+    # no layers: `deeper` is [0, M, D_t], as that of UPT with depth=1
     deeper = (0.1 * torch.randn(layers, *context.shape[1:])).requires_grad_()
     got = student.encode_trees(clip, trees, context, deeper)
     whole = plain_class_weights(clip, names, torch.cat([context, deeper]))
@@ -215,7 +216,9 @@ def deeper_prompts(student, clip_names_trees, context, layers):
         "when layer 2 begins, deeper[1] when layer 3 begins, and so on.",
     )
     learned = {"the context, beside `deeper`": context}
-    same_gradients(got[0], whole, {"`deeper`": deeper, **learned} if layers else learned)
+    if layers:
+        learned["`deeper`"] = deeper
+    same_gradients(got[0], whole, learned)
 
 
 # 23: the ancestor mask

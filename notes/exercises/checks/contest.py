@@ -38,9 +38,10 @@ def beat_upt(student, setting=Setting()):
     beside zero-shot CLIP and UPT in the same run."""
     made = []
 
-    def make(*words):
-        made.append(student.Joint("joint", *words))
-        return made[-1]
+    def make(*arguments):
+        method = student.Joint("joint", *arguments)
+        made.append(method)
+        return method
 
     before = {name: p.clone() for name, p in tiny().state_dict().items()}
     count = learned_numbers(build(make, setting), setting)

@@ -65,9 +65,13 @@ def attention_of(theta, U):
 
 
 def equation_5(theta, U):
-    """Raises Wrong unless theta(U) is Eq. (5), with SA(LN U) or SA(U)."""
-    LN_1, LN_2, FFN, is_literal = theta.ln_1, theta.ln_2, theta.ffn, theta.attention == "literal"
-    sa = torch_attention(theta, U if is_literal else LN_1(U))
+    """Raises Wrong unless theta(U) is Eq. (5), with SA(U) or SA(LN(U)) as theta.attention says."""
+    LN_1, LN_2, FFN = theta.ln_1, theta.ln_2, theta.ffn
+    if theta.attention == "literal":
+        seen, reads, other_reads, other_theta = U, "U", "LN(U)", sa_of_normed(theta, U)
+    else:
+        seen, reads, other_reads, other_theta = LN_1(U), "LN(U)", "U", literal_theta(theta, U)
+    sa = torch_attention(theta, seen)
     middle = sa + LN_1(U)
     normed, raw = LN_2(middle), LN_2(sa + U)
     right = FFN(normed) + normed
@@ -79,9 +83,9 @@ def equation_5(theta, U):
         (FFN(normed), "The second residual is missing."),
         (middle, "The second line of Eq. (5) is missing."),
         (
-            sa_of_normed(theta, U) if is_literal else literal_theta(theta, U),
-            f"attention={theta.attention!r}: SA reads {'U' if is_literal else 'LN(U)'}, and yours "
-            f"reads {'LN(U)' if is_literal else 'U'}: `seen` is what it reads.",
+            other_theta,
+            f"attention={theta.attention!r}: SA reads {reads}, and yours reads {other_reads}: "
+            "`seen` is what it reads.",
         ),
     ]
     otherwise = "Theta is not Eq. (5): U' = SA(seen) + LN(U), then FFN(LN(U')) + LN(U')."
@@ -99,7 +103,6 @@ def sa_of_normed(theta, U):
 
 def dropout_of(theta, U):
     """Raises Wrong unless a dropout of 1 takes away SA and FFN, and nothing else."""
-    theta.dropout.p = 1.0
     LN_1, LN_2, FFN = theta.ln_1, theta.ln_2, theta.ffn
     sa = torch_attention(theta, U if theta.attention == "literal" else LN_1(U))
     without_sa, with_sa = LN_2(LN_1(U)), LN_2(sa + LN_1(U))
@@ -111,10 +114,9 @@ def dropout_of(theta, U):
     ]
     otherwise = "`self.dropout` acts on what SA and FFN give, and not on the residuals."
     theta.train()
-    attention = torch_attention(theta, U)
     theta.dropout.p = 0.5
     inside = "`self.dropout` acts on what SA gives, and not on something in it."
-    compare(theta.self_attention(U), attention, [], inside)
+    compare(theta.self_attention(U), torch_attention(theta, U), [], inside)
     theta.dropout.p = 1.0
     compare(theta(U), without_sa, mistakes, otherwise)
     theta.eval()

@@ -50,7 +50,7 @@ def visual_prompts(student):
     nn.init.normal_(method.V)
     method.eval()
     features_of_prompts(method, pictures(clip, 2), "in evaluation, with other V")
-    method = student.VPT(odd_clip(), NAMES, n_ctx=1, depth=2)
+    method = student.VPT(odd_clip(), NAMES, n_ctx=1, depth=2)  # one prompt
     features_of_prompts(method, pictures(odd_clip(), 2), "depth=2, n_ctx=1")
     nn.init.normal_(method.V)
     features_of_prompts(method, pictures(odd_clip(), 2), "a second call, with other V")
