@@ -101,7 +101,7 @@ def random_start(method):
 
 
 def long_random_start(method):
-    """They start as long as UPT's do, √D: after LayerNorm, of no word's direction."""
+    """They start at random, and as long as UPT's prompts are after LayerNorm: √D."""
     method.T.data = F.layer_norm(torch.randn_like(method.T), method.T.shape[-1:])
 
 

@@ -32,10 +32,10 @@ def is_agreed(root, names, without_question=False):
     folder = Path(root).expanduser() / "downloads"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        needed = sum(announce(name, folder) for name in names)
-        check_room(folder, needed)
     except OSError as error:
         raise ValueError(problem_of_disk(folder, error)) from error
+    needed = sum(announce(name, folder) for name in names)
+    check_room(folder, needed)
     return without_question or asked(folder, needed)
 
 
@@ -49,6 +49,8 @@ def download_benchmarks(root, names):
     try:
         with lock(folder / "lock", wait=False) as is_alone:
             are_there = [get(name, folder) for name in names] if is_alone else []
+    except BrokenPipeError:  # nobody reads what is printed: this is not the disk
+        raise
     except OSError as error:
         raise ValueError(problem_of_disk(folder, error)) from error
     if not is_alone:
@@ -133,11 +135,13 @@ def get(name, folder):
     is_there = is_unpacked(name, folder.parent)
     if source.archive is not None and not is_there:
         try:
-            get_pictures(name, folder)
+            files = get_pictures(name, folder)
         except ValueError as error:
             problems.append(str(error))
         except OSError as error:
             problems.append(problem_of_disk(folder, error))
+        else:
+            print(shown(f"{'':15} {files:,} files in {own_folder / source.becomes}"), flush=True)
     if source.by_hand and not is_there:
         problems.append(f"By hand: {source.by_hand}, below {folder.parent}.")
     for problem in problems:
@@ -198,6 +202,7 @@ def counts_of_split(path):
 def get_pictures(name, folder):
     """A benchmark's archive into the folder of downloads, and its pictures into their place.
 
+    Returns the number of files that came with it.
     Raises ValueError as `fetch` and `unpack` do, and OSError for a full disk.
     """
     source = SOURCES[name]
@@ -218,4 +223,4 @@ def get_pictures(name, folder):
         move_into(unpacked, target)
     finally:
         remove(inner)
-    print(shown(f"{'':15} {files:,} files in {target}"), flush=True)
+    return files

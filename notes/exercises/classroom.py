@@ -94,7 +94,7 @@ def answer_one():
     """
     number, path, seconds = int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     secret = sys.stdin.readline().strip()
-    answer = os.dup(1)
+    answer = os.dup(1)  # the standard output; what is printed from here on goes to os.devnull
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     if resource:  # for a loop that catches the interruption, too
         resource.setrlimit(resource.RLIMIT_CPU, (seconds + 30, seconds + 60))

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import torch
 
-
 STUDENT = "student"  # the name of the module that a student's file becomes
 
 

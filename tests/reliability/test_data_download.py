@@ -700,10 +700,15 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(eurosat, tmp_path, capsys)
     assert status == 2 and "cannot be written" in err and err.count("\n") == 1
 
 
-def test_a_pipe_that_nobody_reads_is_one_sentence(eurosat, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize(
+    "module, name", [(data_download, "announce"), (data_download, "get"), (survey, "look_at")]
+)
+def test_a_pipe_that_nobody_reads_is_one_sentence_and_not_taken_for_the_disk(
+    eurosat, tmp_path, capsys, monkeypatch, module, name
+):
     def closed(*_):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
-    monkeypatch.setattr(survey, "look_at", closed)
+    monkeypatch.setattr(module, name, closed)
     status, _, err = get_eurosat(capsys, tmp_path)
     assert status == 2 and err.endswith("error: [Errno 32] Broken pipe\n")

@@ -36,9 +36,8 @@ train.run_script(train.main)
 """
 SWEEP = "--method coop upt --shots 1 --seed 1 2 --epochs 4 --batch-size 4".split()
 TORCHRUN = ("-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone")
-ENVIRONMENT = os.environ | dict(
-    PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1"
-)  # other threads may change the last bits
+# One thread: another number of threads may change the last bits.
+ENVIRONMENT = os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1")
 
 
 def start(folder, *arguments, launcher=(), script=SCRIPT):
@@ -141,8 +140,7 @@ def ended_parent(folder):
 
 
 def whole_and_equal(out, undisturbed):
-    """Every row once, with the same figure, and the same prompts bit for bit; nothing half
-    written."""
+    """Every row once, with the same figure; the same prompts bit for bit; no other file."""
     for folder in (out, undisturbed):
         assert set(Counter(tuple(r[k] for k in IDENTIFIES) for r in rows(folder)).values()) == {1}
     expected = {tuple(r[k] for k in (*IDENTIFIES, "accuracy")) for r in rows(undisturbed)}
@@ -183,9 +181,7 @@ def test_two_processes_of_torchrun_compute_the_losses_of_one(torchrun_sweep, und
     found, expected = prompts(out), prompts(undisturbed)
     assert found.keys() == expected.keys()
     for path, one in expected.items():
-        epochs = (
-            2 if one["method"] == "upt" else 4
-        )  # later, UPT's steps have magnified the rounding
+        epochs = 2 if one["method"] == "upt" else 4  # later, UPT magnifies the rounding
         pairs = list(zip(one["losses"], found[path]["losses"], strict=True))
         assert len(pairs) == 4 and max(abs(a - b) for a, b in pairs[:epochs]) < 1e-5
         for name, tensor in one["learned"].items():

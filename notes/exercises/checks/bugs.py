@@ -80,8 +80,8 @@ def compare_class_weights(method, names, called):
     whole = plain_class_weights(method.clip, names, method.prompts()[0])
     need(
         close(got, whole),
-        f"{called}: the class vectors differ by up to {(got - whole).abs().max():.2g} from those of "
-        "whole sequences.",
+        f"{called}: the class vectors differ by up to {(got - whole).abs().max():.2g} from those "
+        "of whole sequences.",
     )
     same_gradients(got, whole, {"U": method.U, "theta": method.theta.in_proj.weight})
 
