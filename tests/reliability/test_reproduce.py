@@ -4,18 +4,22 @@ import glob
 import inspect
 import re
 import shlex
+import subprocess
 import sys
 from itertools import product
+from pathlib import Path
 
 import pytest
 
 import eval as eval_script
 import train as train_script
+from clip_min.world import benchmarks
 from notes.figures import __main__ as figures_script
 from prompts import FILES, METHODS, linear_probe
 from prompts.experiments.flags import parse_eval_flags, parse_train_flags
 from prompts.experiments.papers import read_rows
 from prompts.experiments.tables import NAMES
+from tests.beside import beside
 from tests.helpers import ROOT
 from tests.reliability.helpers import call
 
@@ -125,16 +129,6 @@ def test_the_miniature_command_is_the_same_experiment(row, monkeypatch):
 # The commands for the miniature
 
 
-@pytest.fixture
-def short_recipes(monkeypatch):
-    """One epoch of one view for every method, as their own recipe: labels stay as they are. The
-    linear probe does not search its C.
-    """
-    monkeypatch.setattr(linear_probe, "search_C", lambda accuracy: 1.0)
-    for file in {file for file in FILES.values() if file.TINY}:
-        monkeypatch.setattr(file, "TINY", file.TINY.with_changes(epochs=1, views=1))
-
-
 def shortened(words, out):
     """A miniature command → the same with one seed, few data sets, and everything below `out`."""
     words = [word for each in words for word in files_of(each, out)]
@@ -160,12 +154,34 @@ def files_of(word, out):
     return found
 
 
-@pytest.mark.filterwarnings("ignore:.*fewer than 16 train pictures")
-@pytest.mark.usefixtures("few_pictures", "short_recipes")
-def test_every_miniature_command_runs_in_the_order_of_the_note(tmp_path, capsys):
+def make_everything_short():
+    """A world of few pictures; one epoch of one view for every method, as their own recipe, so
+    that labels stay as they are; the linear probe does not search its C.
+    """
+    benchmarks.PICTURES = {"train": 3, "val": 4, "test": 2}
+    linear_probe.search_C = lambda accuracy: 1.0
+    for file in {file for file in FILES.values() if file.TINY}:
+        file.TINY = file.TINY.with_changes(epochs=1, views=1)
+
+
+def run_all(out):
+    """Every miniature command, shortened, in the order of the note; prints what failed."""
+    make_everything_short()
     for what, _, miniature, _ in ROWS:
         for words in commands(miniature):
-            arguments = shortened(words, tmp_path)
-            status = call(SCRIPTS[words[0]], *arguments[1:])
-            printed = capsys.readouterr()
-            assert status == 0, (what, " ".join(arguments), printed.err)
+            arguments = shortened(words, Path(out))
+            if call(SCRIPTS[words[0]], *arguments[1:]):
+                sys.exit(f"{what}: {' '.join(arguments)}")
+
+
+@beside
+def miniature_commands(folder):
+    """The exit status of a process that runs them all, and what it said on stderr."""
+    code = f"from tests.reliability.test_reproduce import run_all; run_all({str(folder)!r})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    return done.returncode, done.stderr
+
+
+def test_every_miniature_command_runs_in_the_order_of_the_note(miniature_commands):
+    status, errors = miniature_commands
+    assert status == 0, errors
