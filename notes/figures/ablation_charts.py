@@ -81,9 +81,9 @@ def draw_initialisation(panels):
             style = f'stroke="{colour}" stroke-width="2"'
             body.append(circle(x, y_of(random, ticks), 4.5, f'{style} fill="white"'))
             body.append(circle(x, y_of(words, ticks), 4.5, f'{style} fill="{colour}"'))
-            body += [
-                text(x + 8, y_of(value, ticks) + 4, f"{value:.1f}") for value in (random, words)
-            ]
+            heights = kept_apart(y_of(random, ticks), y_of(words, ticks))
+            for value, y in zip((random, words), heights, strict=True):
+                body.append(text(x + 8, y + 4, f"{value:.1f}"))
             body.append(
                 text(x, HEIGHT - BOTTOM + 16, name.removeprefix("toy-"), 'text-anchor="middle"')
             )
@@ -96,6 +96,18 @@ def draw_initialisation(panels):
         text(x + 120, y + 4, '"a photo of a"'),
     ]
     return document(len(panels) * WIDTH, HEIGHT + 18, parts)
+
+
+def kept_apart(one, other, gap=12):
+    """Two heights in pixels → the same, moved apart until two numbers do not touch.
+
+    >>> kept_apart(100, 110), kept_apart(100, 120)
+    ((99.0, 111.0), (100, 120))
+    """
+    if abs(one - other) >= gap:
+        return one, other
+    middle, half = (one + other) / 2, gap / 2 if one <= other else -gap / 2
+    return middle - half, middle + half
 
 
 def draw_lengths(panels):
