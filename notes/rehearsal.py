@@ -16,7 +16,7 @@ exception: it stops when it has converged.)
    and EuroSAT's 8,100 test pictures. It is not waited for.
 
 Times are CPU seconds of one thread, which other programs on the machine change little. GB (10^9
-bytes) is the peak of resident memory, on Linux, with --pictures at once; an evaluation takes 256.
+bytes) is the peak of resident memory, on Linux, with --pictures at once; an evaluation takes 64.
 Each line has its own process. Texts need OpenAI's merges, as in train.py.
 """
 

@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from clip_min.data import Item, PictureSet
-from prompts.experiments.features import Compute, autocast, frozen_features
+from prompts.experiments.features import AT_ONCE, Compute, autocast, frozen_features
 from prompts.experiments.variance import inter_class_variance, intra_class_variance
 
 
@@ -20,7 +20,7 @@ def image_features(method, items, compute=Compute()):
     if method.image_tower_is_frozen:
         return frozen_features(method.clip, items, compute), labels
     pictures = PictureSet(items, method.clip.preprocess)
-    batches = DataLoader(pictures, batch_size=256, num_workers=compute.workers)
+    batches = DataLoader(pictures, batch_size=AT_ONCE, num_workers=compute.workers)
     features = []
     with autocast(compute.device, compute.precision):
         for images, _ in batches:
