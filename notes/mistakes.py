@@ -33,7 +33,7 @@ from prompts.experiments.flags import expand, nearest, run_script
 from prompts.experiments.store import make_method
 
 SHOTS = 16
-WORDS = "a blurry photograph of a"  # 5 words, 10 tokens of the tiny CLIP
+WORDS = "a blurry photograph of a"  # 5 words, 9 tokens of the tiny CLIP
 
 
 # The mistakes in a method: each function changes a method that was just built.
