@@ -1,5 +1,6 @@
 """What several tests run on."""
 
+import signal
 import warnings
 
 import pytest
@@ -8,6 +9,17 @@ from clip_min.tokenizer import save_merges
 from clip_min.world import benchmarks
 from prompts.experiments import flags
 from tests.reliability.weight_files import MERGES, small_weights
+
+
+@pytest.fixture(autouse=True)
+def default_end():
+    """SIGTERM ends a process, as before a script was called in this one.
+
+    A script answers it in Python. The workers of a pool inherit that, and one that the signal
+    reaches just before it waits for a lock waits for ever.
+    """
+    yield
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="module")
