@@ -27,10 +27,11 @@ from functools import cache, partial
 from clip_min import load_clip
 from clip_min.data import load_dataset, split_classes
 from clip_min.files import printable, write_whole
-from prompts.experiments import identity, plots, predictions, published, rows, store, tables
-from prompts.experiments.evaluation import evaluate, probabilities, variances
-from prompts.experiments.flags import compute_of, expand, parse_eval_flags, run_script
-from prompts.experiments.results import Results
+from prompts.reports import plots, predictions, rows, tables
+from prompts.runs import identity, published, store
+from prompts.runs.evaluation import evaluate, probabilities, variances
+from prompts.runs.job import compute_of, expand, parse_eval_flags, run_script
+from prompts.runs.results import Results
 
 
 def evaluate_on(dataset, prompt, clip, flags, compute):

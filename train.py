@@ -27,16 +27,16 @@ import torch.nn.functional as F
 
 from clip_min.data import few_shot, split_classes
 from clip_min.files import printable
-from prompts.experiments import distributed, store
-from prompts.experiments.batches import epoch_seed, training_batches
-from prompts.experiments.evaluation import evaluate, image_features
-from prompts.experiments.features import autocast
-from prompts.experiments.flags import compute_of, parse_train_flags, run_script
-from prompts.experiments.plan import plan
-from prompts.experiments.progress import Countdown, Progress
-from prompts.experiments.results import Results
-from prompts.experiments.sharing import claimed_runs, helper_processes
-from prompts.experiments.summary import print_summary
+from prompts.runs import parallel as distributed, store
+from prompts.runs.batches import epoch_seed, training_batches
+from prompts.runs.evaluation import evaluate, image_features
+from prompts.runs.features import autocast
+from prompts.runs.job import compute_of, parse_train_flags, run_script
+from prompts.runs.plan import plan
+from prompts.runs.progress import Countdown, Progress
+from prompts.runs.results import Results
+from prompts.runs.sharing import claimed_runs, helper_processes
+from prompts.reports.summary import print_summary
 
 WARM_UP_LR = 1e-5  # of the first epoch
 FP16_SCALE = 2.0**10  # times this, small gradients do not become 0 in fp16, and large ones fit

@@ -1,4 +1,4 @@
-"""CLIP from scratch: what the prompt methods build on, and nothing that knows of prompts.
+"""CLIP from scratch, and what prompt methods share; no method is known here.
 
 model.py          the text tower, the vision transformer, and CLIP
 resnet.py         CLIP's modified ResNet, the other kind of image tower
@@ -7,9 +7,7 @@ preprocess.py     pictures → normalised tensors; augmentation for training
 weights/          a name or a file → a frozen CLIP: `load_clip`
 data/             the benchmarks: what they are, how they lie on disk, few-shot and base/new splits
 world/            the miniature world, and the pre-training of the tiny CLIP on it
-prompt_tree.py    the prompts of all classes as one sequence and one mask
-options.py        checks of a method's options, and how a learned context starts
-recipe.py         how a method is trained: learning rate, epochs, crops
+prompting/        what prompt methods share: the tree of prompts, options, recipes
 download.py       files from the network, resumed and checked by SHA-256
 files.py          files written whole, locks, zips that cannot fill the memory
 allocator.py      one call that makes training on a CPU faster

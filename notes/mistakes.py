@@ -26,11 +26,11 @@ from clip_min import load_clip
 from clip_min.data import few_shot, load_dataset, open_picture
 from clip_min.model import causal_mask
 from prompts import FILES
-from prompts.experiments.batches import training_batches
-from prompts.experiments.evaluation import evaluate
-from prompts.experiments.features import Compute
-from prompts.experiments.flags import expand, nearest, run_script
-from prompts.experiments.store import make_method
+from prompts.runs.batches import training_batches
+from prompts.runs.evaluation import evaluate
+from prompts.runs.features import Compute
+from prompts.runs.job import expand, nearest, run_script
+from prompts.runs.store import make_method
 
 SHOTS = 16
 WORDS = "a blurry photograph of a"  # 5 words, 9 tokens of the tiny CLIP

@@ -41,9 +41,9 @@ from clip_min.data.layouts import benchmark_folder, picture_folder
 from notes.random_weights import TOWERS, weights_file
 from notes.speed import machine, peak_gb, seconds
 from prompts import FILES, METHODS, method_class
-from prompts.experiments.batches import training_batches
-from prompts.experiments.evaluation import image_features
-from prompts.experiments.flags import run_script
+from prompts.runs.batches import training_batches
+from prompts.runs.evaluation import image_features
+from prompts.runs.job import run_script
 from train import train
 
 SHOTS = 16

@@ -20,9 +20,10 @@ The rooms of this folder:
     vpt.py           VPT: learned prompts in the image tower
     upt.py           UPT: one set of prompts for both towers
     joint.py         joint, shared, mlp: the designs that UPT is compared with
-    experiments/     what surrounds a method: flags, runs, features, tables, plots
+    runs/            what may change a number: command line, runs, features, evaluation
+    reports/         what may only show one: tables, plots, predictions
 
-Beside its class, each file holds two recipes (`clip_min.recipe.Recipe`): `PAPER`, from its paper,
+Beside its class, each file holds two recipes (`clip_min.prompting.recipe.Recipe`): `PAPER`, from its paper,
 and `TINY`, for the tiny CLIP. Both are None where there is no gradient descent: zero-shot CLIP
 learns nothing, and the linear probe has a method `fit`.
 """

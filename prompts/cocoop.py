@@ -33,11 +33,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from clip_min.data import readable_names
+from clip_min.prompting.names import readable_names
 from clip_min.model import causal_mask, cosines
-from clip_min.options import initial_context
-from clip_min.prompt_tree import embed, encode_trees, grow_trees, pad, splice
-from clip_min.recipe import Recipe
+from clip_min.prompting.options import initial_context
+from clip_min.prompting.tree import embed, encode_trees, grow_trees, pad, splice
+from clip_min.prompting.recipe import Recipe
 
 # CoCoOp Sec. 4, "Training Details"; the crops are the published configuration's.
 PAPER = Recipe(lr=0.002, epochs={1: 10, 2: 10, 4: 10, 8: 10, 16: 10}, batch_size=1)

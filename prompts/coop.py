@@ -29,11 +29,11 @@ Differs from the paper / the published code:
 import torch
 from torch import nn
 
-from clip_min.data import readable_names
+from clip_min.prompting.names import readable_names
 from clip_min.model import causal_mask, cosines
-from clip_min.options import check_choice, initial_context
-from clip_min.prompt_tree import embed, encode_trees, grow_trees, pad, splice
-from clip_min.recipe import Recipe
+from clip_min.prompting.options import check_choice, initial_context
+from clip_min.prompting.tree import embed, encode_trees, grow_trees, pad, splice
+from clip_min.prompting.recipe import Recipe
 
 # CoOp Sec. 3.1, "Training Details"; the crops are the published configuration's.
 PAPER = Recipe(lr=0.002, epochs={1: 50, 2: 100, 4: 100, 8: 200, 16: 200}, batch_size=32,

@@ -18,7 +18,7 @@ Differs from the paper / the published code:
 - The features [.., E] and the search for C are those of CoOp's code. CLIP's appendix takes features
   before their projection to E, searches 8 values per decade, and trains on validation pictures too.
 - ImageNet has no validation pictures. Here C is searched on training pictures that are not among
-  the shots (`with_validation` in experiments/plan.py). CoOp's code searches on test pictures.
+  the shots (`with_validation` in runs/plan.py). CoOp's code searches on test pictures.
 - torch's L-BFGS in double precision, with a smaller tolerance: scikit-learn may stop earlier.
 
     python train.py --method linear_probe   (measured times and accuracies: notes/results.md)
@@ -31,7 +31,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from clip_min.data import readable_names
+from clip_min.prompting.names import readable_names
 
 PAPER = TINY = None  # no learning rate: the optimum of a convex function
 

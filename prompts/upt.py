@@ -25,9 +25,9 @@ import torch
 from torch import nn
 
 from clip_min.model import CLS, cosines
-from clip_min.options import check_choice, check_heads, check_positive, check_share, prompted_layers
-from clip_min.prompt_tree import encode_trees, grow_trees, splice
-from clip_min.recipe import Recipe
+from clip_min.prompting.options import check_choice, check_heads, check_positive, check_share, prompted_layers
+from clip_min.prompting.tree import encode_trees, grow_trees, splice
+from clip_min.prompting.recipe import Recipe
 
 # UPT Appendix B; the epochs are CoOp's (arXiv:2109.01134, Sec. 3.1), on whose code UPT is built.
 PAPER = Recipe(lr=0.002, epochs={1: 50, 2: 100, 4: 100, 8: 200, 16: 200}, batch_size=32,

@@ -29,10 +29,10 @@ Differs from the paper / the published code:
 import torch
 from torch import nn
 
-from clip_min.data import readable_names
+from clip_min.prompting.names import readable_names
 from clip_min.model import CLS, cosines
-from clip_min.options import check_choice, check_count, check_vision_transformer, number_of_layers
-from clip_min.recipe import Recipe
+from clip_min.prompting.options import check_choice, check_count, check_vision_transformer, number_of_layers
+from clip_min.prompting.recipe import Recipe
 
 # UPT Appendix B; the epochs are CoOp's (arXiv:2109.01134, Sec. 3.1), on whose code UPT is built.
 PAPER = Recipe(lr=0.002, epochs={1: 50, 2: 100, 4: 100, 8: 200, 16: 200}, batch_size=32,

@@ -27,9 +27,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from clip_min.data import readable_names
+from clip_min.prompting.names import readable_names
 from clip_min.model import cosines
-from clip_min.options import check_choice
+from clip_min.prompting.options import check_choice
 
 PAPER = TINY = None  # nothing to train
 

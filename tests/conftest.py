@@ -1,15 +1,21 @@
 """CLIPs that many tests use, and the start of what runs beside the tests."""
 
 import os
+import signal
+import warnings
 
 import pytest
 import torch
 
 from clip_min import load_clip
 from clip_min.model import build_clip
+from clip_min.tokenizer import save_merges
+from clip_min.world import benchmarks
+from prompts.runs import job as flags
 from tests import beside
 from tests.golden.weights import golden_state_dict
 from tests.helpers import GOLDEN, letters_tokenizer
+from tests.weight_files import MERGES, small_weights
 
 torch.set_num_threads(1)  # models this small are slower with two
 os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
@@ -46,3 +52,39 @@ def golden_resnet(golden_clip):
 @pytest.fixture(scope="session", params=["golden", "tiny"])
 def clip(request, golden_clip):
     return golden_clip if request.param == "golden" else load_clip("tiny")
+
+
+@pytest.fixture(autouse=True)
+def default_end():
+    """SIGTERM ends a process, as before a script was called in this one.
+
+    A script answers it in Python. The workers of a pool inherit that, and one that the signal
+    reaches just before it waits for a lock waits for ever.
+    """
+    yield
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@pytest.fixture(scope="module")
+def few_pictures():
+    """A world of a few pictures; what a script changes in its process is undone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(benchmarks, "PICTURES", {"train": 3, "val": 4, "test": 2})
+        patch.setattr(flags, "keep_freed_memory", lambda: None)  # it changes the whole process,
+        patch.setattr(
+            warnings, "formatwarning", warnings.formatwarning
+        )  # and so does this: undone afterwards
+        yield
+
+
+@pytest.fixture(scope="module")
+def vit():
+    """The small vision transformer's tensors, under OpenAI's names."""
+    return small_weights("vit")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """An empty folder with the merges of the small models."""
+    save_merges(MERGES, tmp_path / "merges.txt")
+    return tmp_path

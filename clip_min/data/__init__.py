@@ -24,7 +24,6 @@ from clip_min.data.datasets import (
     Item,
     few_shot,
     load_dataset,
-    readable_names,
     split_classes,
 )
 from clip_min.data.names import check_template, note_same_names, same_names
@@ -44,7 +43,6 @@ __all__ = [
     "load_dataset",
     "note_same_names",
     "open_picture",
-    "readable_names",
     "same_names",
     "split_classes",
 ]

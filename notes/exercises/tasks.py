@@ -2,7 +2,7 @@
 
 Places in a file are named as cut.py says: by functions and statements, not by their text.
 checks/ has the check of each number, variants.py what another year gets instead.
-tests/reliability/test_exercises.py holds all of it together. This file is long because it is a
+tests/test_exercises.py holds all of it together. This file is long because it is a
 table.
 """
 
@@ -160,7 +160,7 @@ may hold underscores: `readable_names` replaces them.""",
     ),
     Exercise(
         title="CoOp Eqs. (2), (4): the splice",
-        file="clip_min/prompt_tree.py",
+        file="clip_min/prompting/tree.py",
         task="""
 A prompt is a list of symbols: ids of tokens, and -1, -2, … for the first, second, … context vector.
 In `splice`, write what happens for one class: put the context before the name ("end"), or half of
@@ -336,7 +336,7 @@ biases; CoCoOp Table 5 counts 34,816 without them.)""",
     ),
     Exercise(
         title="Why CoCoOp is slow, and the tree",
-        file="clip_min/prompt_tree.py",
+        file="clip_min/prompting/tree.py",
         task="""
 `CoCoOp.plain_class_weights` encodes B · K whole prompts of 77 tokens, padding and all. Under the
 causal mask, prompts that begin alike are alike up to where they part. So each different beginning
@@ -475,7 +475,7 @@ their length (notes/upt.md, which also tells where this mistake has been made)."
     ),
     Exercise(
         title="UPT Eqs. (6) to (8): variance of features",
-        file="prompts/experiments/variance.py",
+        file="prompts/reports/variance.py",
         task="""
 Write both functions. Features are normalised first. The square of a vector means the sum of its
 squares. Eq. (6) divides by the number of pictures of the class, Eqs. (7) and (8) by the number of
@@ -522,7 +522,7 @@ Question: why is each half scored among its own classes only?""",
     ),
     Exercise(
         title="The harmonic mean",
-        file="prompts/experiments/tables.py",
+        file="prompts/reports/tables.py",
         task="""
 Write `harmonic_mean`. `cells` is {"base": {seed: accuracy}, "new": {seed: accuracy}}. First the
 mean over the seeds, then H = 2 b n / (b + n). None if one half was not measured.
@@ -669,9 +669,9 @@ out.""",
     ),
     Exercise(
         title="The prompt tree: its mask of ancestors",
-        file="clip_min/prompt_tree.py",
+        file="clip_min/prompting/tree.py",
         task="""
-All prompts stand in one sequence, the tree at the top of clip_min/prompt_tree.py. Write the lines
+All prompts stand in one sequence, the tree at the top of clip_min/prompting/tree.py. Write the lines
 of `PromptTree.__init__` that make `mask` [T, T]: True where the token of a row may look at the
 token of a column, which is where the column's token is an ancestor of the row's, or the same one.
 `place` is {beginning of a prompt: its row}: the ancestors of (7, 8, 1) are (7,) and (7, 8).
@@ -760,7 +760,7 @@ Question: which methods could learn this mistake away in part, and which ones ca
     ),
     Exercise(
         title="Silent bug 5: a stale result",
-        file="prompts/experiments/identity.py",
+        file="prompts/runs/identity.py",
         task="""
 A student edits a line of a file on which every result depends, and repeats the command of
 yesterday. After one second it prints yesterday's accuracy: nothing was computed. One mistake is

@@ -37,8 +37,8 @@ from notes.figures import (
     wordings,
     words,
 )
-from prompts.experiments.flags import expand, nearest, run_script
-from prompts.experiments.setups import SETUPS, setup_of
+from prompts.runs.job import expand, nearest, run_script
+from prompts.runs.protocols import SETUPS, setup_of
 
 HERE = Path(__file__).parent
 FIGURES = {

@@ -1,7 +1,7 @@
 """How the figures of ablations.py are drawn: pairs of dots, curves, and a table."""
 
 from notes.figures.drawing import circle, document
-from prompts.experiments.plots import COLOURS, joined, line, nice_ticks, text
+from prompts.reports.plots import COLOURS, joined, line, nice_ticks, text
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = (
     330,

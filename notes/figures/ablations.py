@@ -6,8 +6,8 @@ initialisation: words against random numbers (CoOp Table 3, CoCoOp Fig. 4(a)). c
 """
 
 from notes.figures.ablation_charts import draw_initialisation, draw_lengths, draw_table
-from prompts.experiments.papers import settings_of
-from prompts.experiments.tables import collect, differences, harmonic_mean
+from prompts.reports.papers import settings_of
+from prompts.reports.tables import collect, differences, harmonic_mean
 
 SETS = ["toy-flowers", "toy-satellite", "toy-scenes"]
 MOST_NAMES = 5  # with their numbers in one panel

@@ -9,9 +9,9 @@ from PIL import ImageFont
 from clip_min import load_clip
 from clip_min.data import load_dataset
 from prompts import recipe_of
-from prompts.experiments.lines import label_of
-from prompts.experiments.setups import READ_TEMPLATE, setup_of
-from prompts.experiments.store import build_method, load_prompt, make_method
+from prompts.reports.lines import label_of
+from prompts.runs.protocols import READ_TEMPLATE, setup_of
+from prompts.runs.store import build_method, load_prompt, make_method
 
 # Light to dark, so that it also reads in grey: small values are pale, large ones dark.
 RAMP = ((247, 251, 255), (158, 202, 225), (49, 130, 189), (8, 48, 107))

@@ -9,8 +9,8 @@ import statistics
 
 from notes.figures.drawing import document, label_in, rect
 from prompts import METHODS
-from prompts.experiments.plots import COLOURS, line, nice_ticks, text
-from prompts.experiments.tables import collect
+from prompts.reports.plots import COLOURS, line, nice_ticks, text
+from prompts.reports.tables import collect
 
 WIDTH, LEFT, RIGHT, BAR, TOP = (
     290,

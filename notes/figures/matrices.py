@@ -25,8 +25,8 @@ from notes.figures.drawing import (
     zero_shot,
 )
 from prompts import METHODS
-from prompts.experiments.evaluation import image_features
-from prompts.experiments.plots import text
+from prompts.runs.evaluation import image_features
+from prompts.reports.plots import text
 
 CELL, LEFT, TOP = 52, 270, 62  # of the similarities, in pixels
 BOX, MARGIN = 22, 130  # of the confusion matrix

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 
 from notes.figures.drawing import class_weights, font, png, read_method, zero_shot
-from prompts.experiments.evaluation import image_features
+from prompts.runs.evaluation import image_features
 
 COLOURS = ((217, 119, 43), (42, 111, 176), (58, 143, 74))  # of the three classes
 SIZE, HEAD, FOOT = 230, 24, 40  # of a panel: the sphere's square, words above and below

@@ -2,7 +2,7 @@
 
 from xml.sax.saxutils import escape
 
-from clip_min.prompt_tree import PromptTree
+from clip_min.prompting.tree import PromptTree
 from notes.figures.drawing import circle, document, rect
 
 CONTEXT = ["[SOS]", "V1", "V2"]

@@ -2,7 +2,7 @@
 
 Var_v and Var_t against gains, set by set. The paper finds that CoOp gains less where pictures of a
 class vary much (d), and VPT more where class names lie far apart (e). Both are measured on
-zero-shot CLIP (prompts/experiments/variance.py); gains are those of gain.py.
+zero-shot CLIP (prompts/reports/variance.py); gains are those of gain.py.
 """
 
 import math
@@ -12,10 +12,10 @@ from clip_min.data import load_dataset
 from clip_min.world.benchmarks import EIGHT
 from notes.figures.drawing import circle, class_weights, document, zero_shot
 from notes.figures.gain import gains
-from prompts.experiments.evaluation import image_features
-from prompts.experiments.plots import COLOURS, line, nice_ticks, text
-from prompts.experiments.setups import setup_of
-from prompts.experiments.variance import inter_class_variance, intra_class_variance
+from prompts.runs.evaluation import image_features
+from prompts.reports.plots import COLOURS, line, nice_ticks, text
+from prompts.runs.protocols import setup_of
+from prompts.reports.variance import inter_class_variance, intra_class_variance
 
 METHODS = ("coop", "vpt", "upt")
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = (

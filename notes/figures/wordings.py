@@ -9,8 +9,8 @@ from clip_min import load_clip
 from clip_min.data import load_dataset, open_picture
 from notes.figures.drawing import font, label_in, png
 from prompts import METHODS
-from prompts.experiments.evaluation import image_features
-from prompts.experiments.tables import collect
+from prompts.runs.evaluation import image_features
+from prompts.reports.tables import collect
 
 TEXTURES = ("a photo of a {}.", "a photo of a {} texture.", "{} texture.")
 FLOWERS = ("a photo of a {}.", "a flower photo of a {}.", "a photo of a {}, a type of flower.")

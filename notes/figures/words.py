@@ -10,7 +10,7 @@ they and the vector are.
 import torch
 
 from notes.figures.drawing import document, read_method, rect
-from prompts.experiments.plots import line, text
+from prompts.reports.plots import line, text
 
 MOST, ROW, COLUMN, LEFT = 3, 20, 220, 62  # words for each vector; sizes in pixels
 BAND = 3  # columns side by side; the next ones stand below

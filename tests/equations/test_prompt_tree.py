@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from clip_min.model import causal_mask
-from clip_min.options import initial_context
-from clip_min.prompt_tree import PromptTree, embed, encode_trees, grow_trees, pad, splice
+from clip_min.prompting.options import initial_context
+from clip_min.prompting.tree import PromptTree, embed, encode_trees, grow_trees, pad, splice
 from tests.helpers import difference
 
 NAMES = ["red rose", "red car", "red", "cat", "red_rose"]
@@ -91,7 +91,7 @@ def test_embedding_takes_context_vectors_for_negative_symbols(clip):
 @pytest.mark.parametrize("position", ["end", "middle", "front"])
 def test_the_features_are_those_of_each_prompt_run_alone(clip, monkeypatch, position, tokens):
     """To 2e-6, of however many trees the prompts are, for two contexts at once."""
-    monkeypatch.setattr("clip_min.prompt_tree.TOKENS", tokens)
+    monkeypatch.setattr("clip_min.prompting.tree.TOKENS", tokens)
     prompts, context = splice(clip, NAMES, 3, position), torch.randn(2, 3, 128)
     trees = grow_trees(prompts)
     assert len(trees) == {1: len(NAMES), 1000: 1}.get(tokens, len(trees))

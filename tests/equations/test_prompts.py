@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from clip_min.recipe import Recipe
+from clip_min.prompting.recipe import Recipe
 from prompts import FILES, METHODS
 from tests.helpers import NAMES, ROOT, learned, make, pictures
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from prompts.experiments.variance import inter_class_variance, intra_class_variance
+from prompts.reports.variance import inter_class_variance, intra_class_variance
 
 
 def test_the_variance_within_classes_is_its_equations_written_out():

@@ -6,7 +6,7 @@ import torch
 
 from clip_min.data import Dataset
 from prompts import zero_shot as zero_shot_file
-from prompts.experiments.store import make_method
+from prompts.runs.store import make_method
 from tests.helpers import NAMES, make, pictures
 
 

@@ -9,9 +9,9 @@ from clip_min.data import few_shot, load_dataset
 from notes.exercises.checks.inputs import pictures, tiny
 from notes.exercises.judge import close, need, tensor
 from prompts import METHODS
-from prompts.experiments.batches import training_batches
-from prompts.experiments.evaluation import evaluate
-from prompts.experiments.store import count_parameters, learned_parameters
+from prompts.runs.batches import training_batches
+from prompts.runs.evaluation import evaluate
+from prompts.runs.store import count_parameters, learned_parameters
 from prompts.upt import TINY as UPT_RECIPE
 from train import train
 
