@@ -19,6 +19,7 @@ symbol, so no text is ever unknown. The ids, in order (numbers on the right: Ope
 
 import functools
 import gzip
+import hashlib
 import html
 import importlib.util
 import os
@@ -269,6 +270,12 @@ class Tokenizer:
     def rank(self) -> dict[tuple[str, str], int]:
         """Merge → its place in the order: a low rank was learned early."""
         return {pair: rank for rank, pair in enumerate(self.merges)}
+
+    def digest(self) -> str:
+        """→ 12 hexadecimal digits that change with the merges; "OpenAI" for OpenAI's own."""
+        if self.path is None:
+            return "OpenAI"
+        return hashlib.sha256(repr(self.merges).encode()).hexdigest()[:12]
 
     def encode(self, text: str) -> list[int]:
         """Text → its ids, without [SOS], [EOS] and padding."""

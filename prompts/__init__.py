@@ -23,8 +23,8 @@ The rooms of this folder:
     runs/            what may change a number: command line, runs, features, evaluation
     reports/         what may only show one: tables, plots, predictions
 
-Beside its class, each file holds two recipes (`clip_min.prompting.recipe.Recipe`): `PAPER`, from its paper,
-and `TINY`, for the tiny CLIP. Both are None where there is no gradient descent: zero-shot CLIP
+Beside its class, each file holds two recipes (clip_min/prompting/recipe.py): `PAPER`, from its
+paper, and `TINY`, for the tiny CLIP. Both are None where there is no gradient descent: zero-shot CLIP
 learns nothing, and the linear probe has a method `fit`.
 """
 

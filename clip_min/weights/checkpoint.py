@@ -45,7 +45,8 @@ def load_clip(
         accuracy.
 
     Set on the CLIP: `.tokenizer`; `.preprocess`, with the model's own mean and std; `.name`, the
-    name or path as given; `.sha256` of the file of weights; and, read off the shapes, `.image_size`
+    name or path as given; `.sha256` of the file of weights; `.reading`, what counts beside the
+    weights: GELU, mean and std, merges, as plain values; and, read off the shapes, `.image_size`
     (pixels), `.context_length` (tokens), `.vocab_size`.
     The tokenizer's merges are the file `merges.txt` next to the weights; without one, a CLIP of
     49,408 words gets OpenAI's, looked for and downloaded when a text is first encoded.
@@ -77,6 +78,8 @@ def load_clip(
         clip.preprocess = Preprocess(clip.image_size, mean, std)
     clip.tokenizer = load_tokenizer(path, clip.vocab_size)
     clip.name, clip.sha256 = str(name_or_path), sha256
+    mean, std = list(clip.preprocess.mean), list(clip.preprocess.std)
+    clip.reading = dict(gelu=gelu, mean=mean, std=std, merges=clip.tokenizer.digest())
     return clip.to(device)
 
 
