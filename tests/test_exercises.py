@@ -45,11 +45,8 @@ def command(monkeypatch, *words):
     monkeypatch.setattr(sys, "argv", ["notes.exercises", *map(str, words)])
     out, error = io.StringIO(), io.StringIO()
     out.reconfigure = error.reconfigure = lambda **_: None
-    with (
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(error),
-        pytest.MonkeyPatch.context() as patch,
-    ):
+    with (contextlib.redirect_stdout(out), contextlib.redirect_stderr(error),
+          pytest.MonkeyPatch.context() as patch):
         patch.setattr("prompts.runs.job.keep_freed_memory", lambda: None)
         try:
             run_script(main)
@@ -77,9 +74,8 @@ def test_our_solution_passes(number, tmp_path):
     assert check_text(number, cut.read(EXERCISES[number].file), tmp_path) is None
 
 
-@pytest.mark.parametrize(
-    "number", [n for n, each in EXERCISES.items() if cut.hidden_functions(each, EXERCISES)]
-)
+@pytest.mark.parametrize("number", [n for n, each in EXERCISES.items()
+                                    if cut.hidden_functions(each, EXERCISES)])
 def test_a_starter_with_our_lines_passes(number, tmp_path):
     """What it hides of other exercises is computed by the project's own functions."""
     exercise = EXERCISES[number]
@@ -87,9 +83,8 @@ def test_a_starter_with_our_lines_passes(number, tmp_path):
     assert check_text(number, text, tmp_path) is None
 
 
-@pytest.mark.parametrize(
-    "number, i", [(n, i) for n, e in EXERCISES.items() for i in range(len(e.mistakes))]
-)
+@pytest.mark.parametrize("number, i",
+                         [(n, i) for n, e in EXERCISES.items() for i in range(len(e.mistakes))])
 def test_a_typical_mistake_is_told_in_words(number, i, tmp_path):
     place, wrong_lines, word = EXERCISES[number].mistakes[i]
     wrong = check_text(number, cut.mistake(EXERCISES[number], place, wrong_lines), tmp_path)
@@ -103,11 +98,8 @@ def test_the_starter_differs_from_the_project_only_in_its_places(number):
     places = [*exercise.planted[:1], *exercise.blanks]
     places += cut.hidden_functions(exercise, EXERCISES)
     taken = [cut.span(source, place) for place in places]
-    kept = [
-        line
-        for i, line in enumerate(source.splitlines())
-        if not any(first <= i < end for first, end in taken)
-    ]
+    kept = [line for i, line in enumerate(source.splitlines())
+            if not any(first <= i < end for first, end in taken)]
     first, *lines = starter(number).splitlines()
     assert first.startswith(f"# Exercise {number}: ")
     rest = iter(lines)
@@ -119,10 +111,8 @@ def test_the_starter_differs_from_the_project_only_in_its_places(number):
 
 def test_a_starter_does_not_show_what_other_exercises_ask_for():
     mask, text, patches = starter(2), starter(7), starter(3)
-    assert (
-        "tokens.argmax(dim=-1)" not in mask
-        and "return given.CLIP.encode_text(self, tokens)" in mask
-    )
+    assert ("tokens.argmax(dim=-1)" not in mask and "return given.CLIP.encode_text(self, tokens)"
+            in mask)
     assert "position <= position" not in text and "given.causal_mask(length, device)" in text
     assert "flatten(2).transpose(1, 2)  # [B, S, D]" not in mask and "self.conv1" in mask
     assert "tokens.argmax(dim=-1)" not in patches and "given" not in starter(15)
@@ -137,13 +127,11 @@ def test_comments_and_line_breaks_of_the_project_may_change(number):
     for place in places:
         lines = rewritten.splitlines()
         first, end = cut.span(rewritten, place)
-        known = cut.read(exercise.file).splitlines()[
-            slice(*cut.span(cut.read(exercise.file), place))
-        ]
+        known = cut.read(exercise.file).splitlines()[slice(*cut.span(cut.read(exercise.file),
+                                                                     place))]
         found, known = ("\n".join(part) for part in (lines[first:end], known))
         assert ast.dump(ast.parse(textwrap.dedent(found))) == ast.dump(
-            ast.parse(textwrap.dedent(known))
-        )
+            ast.parse(textwrap.dedent(known)))
 
 
 @numbers
@@ -187,21 +175,17 @@ def test_a_place_that_is_not_there_once_is_refused():
             cut.span(source, place)
 
 
-@pytest.mark.parametrize(
-    "line, words",
-    [
-        ("return 1 / 0", "ZeroDivisionError.*line 2: return 1 / 0"),
-        ("return None", "is a `return` missing"),
-        ("sys.exit(3)", "SystemExit: 3"),
-        ("return (", "Python cannot read your file.*line 2"),
-        ("raise EOFError", "waits for input.*line 2"),
-        ("return float(lr.rates)", "AttributeError.*line 2"),
-    ],
-)
+@pytest.mark.parametrize("line, words", [
+    ("return 1 / 0", "ZeroDivisionError.*line 2: return 1 / 0"),
+    ("return None", "is a `return` missing"),
+    ("sys.exit(3)", "SystemExit: 3"),
+    ("return (", "Python cannot read your file.*line 2"),
+    ("raise EOFError", "waits for input.*line 2"),
+    ("return float(lr.rates)", "AttributeError.*line 2"),
+])
 def test_a_crash_is_told_with_its_line(line, words, tmp_path):
-    wrong = check_text(
-        9, f"def learning_rate(lr, epoch, epochs):\n    {line}\nimport sys\n", tmp_path
-    )
+    wrong = check_text(9, f"def learning_rate(lr, epoch, epochs):\n    {line}\nimport sys\n",
+                       tmp_path)
     assert re.search(words, wrong)
 
 
@@ -224,9 +208,8 @@ def test_an_endless_loop_is_ended(tmp_path):
 
 def test_the_list_names_them_all(monkeypatch):
     status, text = command(monkeypatch)
-    assert status == 0 and all(
-        exercise.title in text and exercise.file in text for exercise in EXERCISES.values()
-    )
+    assert status == 0 and all(exercise.title in text and exercise.file in text for exercise
+                               in EXERCISES.values())
 
 
 def test_the_command_gives_a_starter_once_and_checks_and_solves(monkeypatch, tmp_path):
@@ -290,28 +273,14 @@ def test_a_file_that_asks_the_project_for_the_answer_is_refused(monkeypatch, tmp
     assert status == 2 and "whose lines you are asked to write" in told
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["0"],
-        ["27"],
-        ["seven"],
-        ["check"],
-        ["check", "99"],
-        ["help", "7"],
-        ["7", "check"],
-        ["hint"],
-        ["handout", "all"],
-        ["student-copy"],
-        ["7", "--class", "."],
-        ["check", "--class", "nowhere"],
-        ["check", "all", "--folder", "nowhere"],
-    ],
-)
+@pytest.mark.parametrize("words", [["0"], ["27"], ["seven"], ["check"], ["check", "99"],
+                                   ["help", "7"], ["7", "check"], ["hint"], ["handout", "all"],
+                                   ["student-copy"], ["7", "--class", "."],
+                                   ["check", "--class", "nowhere"],
+                                   ["check", "all", "--folder", "nowhere"]])
 def test_bad_input_ends_with_status_2_and_one_sentence(monkeypatch, words):
-    monkeypatch.setattr(
-        "notes.exercises.classroom.told_by_process", lambda *_: pytest.fail("nothing to check")
-    )
+    monkeypatch.setattr("notes.exercises.classroom.told_by_process",
+                        lambda *_: pytest.fail("nothing to check"))
     status, text = command(monkeypatch, *words)
     last = text.splitlines()[-1]
     assert status == 2 and last.startswith("error: ") and text.count("error") == 1

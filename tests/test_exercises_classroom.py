@@ -90,18 +90,13 @@ def test_a_table_of_a_class_as_text_and_as_csv(monkeypatch, tmp_path, told):
     table = tmp_path / "table.csv"
     status, text = command(monkeypatch, "check", "--class", folder, "--csv", table)
     assert status == 0 and "runs the students' code" in text
-    assert [line.split() for line in text.splitlines()[:3]] == [
-        ["2", "9", "right"],
-        ["ada", "-", "+", "1"],
-        ["bob", ".", "o", "0"],
-    ]
+    assert [line.split() for line in text.splitlines()[:3]] == [["2", "9", "right"],
+                                                                ["ada", "-", "+", "1"],
+                                                                ["bob", ".", "o", "0"]]
     with open(table, encoding="utf-8") as file:
         rows = list(csv.reader(file))
-    assert rows == [
-        ["student", "2", "9", "right"],
-        ["ada", "not yet", "right", "1"],
-        ["bob", "no file", "blank", "0"],
-    ]
+    assert rows == [["student", "2", "9", "right"], ["ada", "not yet", "right", "1"],
+                    ["bob", "no file", "blank", "0"]]
     _, text = command(monkeypatch, "check", "9", "--class", folder)
     assert text.splitlines()[0].split() == ["9", "right"]
 
@@ -132,9 +127,8 @@ def test_a_students_copy_works_and_tells_no_answers(tmp_path):
     for number, exercise in EXERCISES.items():
         asked = exercise_of(number, 1)[0]
         for place in (*asked.planted[:1], *asked.blanks):
-            lines = cut.read(exercise.file).splitlines()[
-                slice(*cut.span(cut.read(exercise.file), place))
-            ]
+            lines = cut.read(exercise.file).splitlines()[slice(
+                *cut.span(cut.read(exercise.file), place))]
             own = folder / "notes/exercises/starters" / f"{number:02}.py"
             longest = max(lines, key=len).strip()
             assert longest not in texts[own] or "Joint" in longest
@@ -144,9 +138,8 @@ def test_a_students_copy_works_and_tells_no_answers(tmp_path):
     assert "Attention: the causal mask" in text
     assert (folder / "exercise-02/model.py").read_text(encoding="utf-8") == starter(2)
     assert "still blank" in run_in(folder, "-m", "notes.exercises", "check", "2")
-    assert "your teacher has the answers" in run_in(
-        folder, "-m", "notes.exercises", "solution", "2"
-    )
+    assert "your teacher has the answers" in run_in(folder, "-m", "notes.exercises", "solution",
+                                                    "2")
     with pytest.raises(ValueError, match="name a new folder"):
         student_copy.write(folder)
 
@@ -154,7 +147,6 @@ def test_a_students_copy_works_and_tells_no_answers(tmp_path):
 def run_in(folder, *words):
     """Python with these words in another folder → what it prints."""
     environment = {**os.environ, "PYTHONPATH": "", "OMP_NUM_THREADS": "1"}
-    process = subprocess.run(
-        [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True
-    )
+    process = subprocess.run([sys.executable, *words], cwd=folder, env=environment,
+                             capture_output=True, text=True)
     return process.stdout + process.stderr

@@ -91,15 +91,10 @@ def same(x):
     return x
 
 
-@pytest.mark.parametrize(
-    "T, V, word",
-    [
-        (same, torch.Tensor.detach, "V gets no gradient"),
-        (torch.Tensor.detach, same, "T gets no gradient"),
-        (same, lambda V: 0 * V, "no gradient"),
-        (lambda T: T.new_ones(128), same, "T gets no gradient"),
-    ],
-)
+@pytest.mark.parametrize("T, V, word", [(same, torch.Tensor.detach, "V gets no gradient"),
+                                        (torch.Tensor.detach, same, "T gets no gradient"),
+                                        (same, lambda V: 0 * V, "no gradient"),
+                                        (lambda T: T.new_ones(128), same, "T gets no gradient")])
 def test_what_never_learns_is_told_before_the_training(T, V, word, tmp_path):
     own = student(tmp_path, Joint=joint_with(T, V))
     with pytest.raises(Wrong, match=word):

@@ -42,11 +42,8 @@ def main():
 
 def parse_flags():
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m notes.exercises",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = argparse.ArgumentParser(prog="python -m notes.exercises", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", metavar="[COMMAND] NUMBER")
     where = "folder that holds your exercise-NUMBER folders (default: this one)"
     parser.add_argument("--folder", type=Path, default=Path("."), help=where)
@@ -63,10 +60,9 @@ def number_of(words):
     """What follows a command → the number of an exercise; ValueError if it is none."""
     if len(words) != 1 or not words[0].isdecimal() or int(words[0]) not in EXERCISES:
         given = " ".join(words)
-        raise ValueError(
-            f"There is no exercise {given!r}: choose a number from 1 to {len(EXERCISES)}, alone or "
-            f"behind one of the words {', '.join(list(COMMANDS)[1:])}."
-        )
+        raise ValueError(f"There is no exercise {given!r}: choose a number from 1 to "
+                         f"{len(EXERCISES)}, alone or behind one of the words "
+                         f"{', '.join(list(COMMANDS)[1:])}.")
     return int(words[0])
 
 
@@ -92,10 +88,8 @@ def show(flags, words):
         print(f"Do first: {', '.join(map(str, exercise.needs))}")
     print(f"\n{exercise.task.strip()}\n")
     if path.exists():
-        print(
-            f"Your file {printable(path)} is there already and stays as it is. Delete it to begin "
-            "again."
-        )
+        print(f"Your file {printable(path)} is there already and stays as it is. Delete it to "
+              "begin again.")
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(cut.starter(number, exercise, EXERCISES), encoding="utf-8")
@@ -117,10 +111,9 @@ def check(flags, words):
     number = number_of(words)
     path = file_of(number, flags.folder)
     if not path.is_file():
-        raise ValueError(
-            f"There is no file {printable(path)}: `python -m notes.exercises {number}` makes it, "
-            "and --folder says in which folder exercise-NUMBER lies."
-        )
+        raise ValueError(f"There is no file {printable(path)}: `python -m notes.exercises "
+                         f"{number}` makes it, and --folder says in which folder exercise-NUMBER "
+                         "lies.")
     reason = cut.why_not(number, EXERCISES[number], path, EXERCISES)
     if reason:
         raise ValueError(f"{printable(path)} cannot be the answer to exercise {number}: {reason}.")
@@ -167,14 +160,8 @@ def copy(flags, words):
     print(f"{printable(words[0])} is a copy of the project without the exercises' answers.")
 
 
-COMMANDS = {
-    "show": show,
-    "check": check,
-    "hint": hint,
-    "solution": solution,
-    "handout": handout,
-    "student-copy": copy,
-}
+COMMANDS = {"show": show, "check": check, "hint": hint, "solution": solution, "handout": handout,
+            "student-copy": copy}
 
 
 if __name__ == "__main__":

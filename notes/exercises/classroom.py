@@ -25,10 +25,8 @@ from notes.exercises.checks import CHECKS
 from notes.exercises.judge import run_check
 from notes.exercises.tasks import EXERCISES
 
-WARNING = (
-    "note: this runs the students' code on this machine, with your rights. Use an account or a "
-    "machine on which it can do no harm."
-)
+WARNING = ("note: this runs the students' code on this machine, with your rights. Use an account "
+           "or a machine on which it can do no harm.")
 CPU_IS_USED_UP = getattr(signal, "SIGXCPU", 24)
 SIGNS = {"right": "+", "not yet": "-", "blank": "o", "no file": "."}
 
@@ -66,17 +64,9 @@ def told_by_process(number, path, seconds):
     command = [sys.executable, "-m", "notes.exercises.classroom", *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     try:
-        process = subprocess.run(
-            command,
-            input=f"{secret}\n",
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=limit,
-            cwd=cut.ROOT,
-            env=environment,
-            encoding="utf-8",
-            errors="replace",
-        )
+        process = subprocess.run(command, input=f"{secret}\n", stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL, timeout=limit, cwd=cut.ROOT,
+                                 env=environment, encoding="utf-8", errors="replace")
     except subprocess.TimeoutExpired:
         return f"it did not end within {limit} s by the clock, and could not be interrupted."
     if process.returncode == -CPU_IS_USED_UP:

@@ -42,9 +42,8 @@ def starter(number, exercise, others=()):
         source = replace(source, *exercise.planted)
     for place in exercise.blanks:
         what = place if isinstance(place, str) else f"these lines of {place[0]}"
-        source = replace(
-            source, place, f'raise NotImplementedError("Exercise {number}: write {what}.")'
-        )
+        source = replace(source, place,
+                         f'raise NotImplementedError("Exercise {number}: write {what}.")')
     return FIRST_LINE.format(number, FILL if exercise.blanks else HUNT) + source
 
 
@@ -77,9 +76,8 @@ def call_of_the_project(file, source, symbol):
     arguments = find_function(ast.parse(source), symbol).args
     names = [each.arg for each in (*arguments.args, *arguments.kwonlyargs)]
     package, _, module = file.removesuffix(".py").replace("/", ".").rpartition(".")
-    imported = (
-        f"from {package} import {module} as given" if package else f"import {module} as given"
-    )
+    imported = (f"from {package} import {module} as given" if package
+                else f"import {module} as given")
     call = f"return given.{symbol}({', '.join(names)})"
     return f"{imported}  # another exercise asks for these lines\n\n{call}"
 

@@ -49,9 +49,8 @@ def run_check(check, path, seconds=180):
         if time.monotonic() - started < seconds:  # Ctrl-C
             raise
         at = line_of(error, path)
-        return (
-            f"it did not end within {seconds} s: is there a loop that never ends? It was at {at}."
-        )
+        return (f"it did not end within {seconds} s: is there a loop that never ends? It was at "
+                f"{at}.")
     except AttributeError as error:
         if isinstance(error.obj, types.ModuleType) and error.obj.__name__ == STUDENT:
             return f"your file has no `{error.name}`: keep the names that the starter has."
@@ -77,14 +76,10 @@ def stop_after(seconds, is_over):
 
 def line_of(error, path):
     """The last line of the student's file that was at work when the error came."""
-    frames = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
-    ]
-    return (
-        f"line {frames[-1].lineno}: {frames[-1].line}"
-        if frames
-        else "when the check used what your code gave"
-    )
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename
+              == str(path)]
+    return (f"line {frames[-1].lineno}: {frames[-1].line}" if frames
+            else "when the check used what your code gave")
 
 
 def load(path):
@@ -124,14 +119,10 @@ def of_type(value, kind, what):
 def tensor(value, shape, what):
     """A tensor of this shape, with its gradient's history, or a sentence."""
     need(value is not None, f"{what} gave None: is a `return` missing?")
-    need(
-        isinstance(value, torch.Tensor),
-        f"{what} gave a {type(value).__name__}, and a tensor is wanted.",
-    )
-    need(
-        list(value.shape) == list(shape),
-        f"{what} has the shape {list(value.shape)}, and {list(shape)} is wanted.",
-    )
+    need(isinstance(value, torch.Tensor),
+         f"{what} gave a {type(value).__name__}, and a tensor is wanted.")
+    need(list(value.shape) == list(shape),
+         f"{what} has the shape {list(value.shape)}, and {list(shape)} is wanted.")
     return value
 
 
@@ -144,9 +135,8 @@ def unchanged(given, kept, what):
 def close(ours, theirs, tolerance=1e-4):
     """Whether two tensors are equal up to a tolerance, relative where the values exceed 1."""
     ours, theirs = ours.detach(), theirs.detach()
-    return ours.shape == theirs.shape and bool(
-        (ours - theirs).abs().max() <= tolerance * max(1, theirs.abs().max())
-    )
+    return ours.shape == theirs.shape and bool((ours - theirs).abs().max() <= tolerance
+                                               * max(1, theirs.abs().max()))
 
 
 def compare(got, right, mistakes, otherwise):
@@ -173,20 +163,15 @@ def same_gradients(got, right, inputs):
         need(given.requires_grad, f"{name} is frozen (requires_grad is False): it could not learn.")
     need(got.requires_grad, f"The values are right, but no gradient reaches {names}: {DETACHED}")
     weights = torch.randn(right.shape, generator=torch.Generator().manual_seed(0))
-    ours, theirs = (
-        torch.autograd.grad(
-            (output * weights).sum(), list(inputs.values()), retain_graph=True, allow_unused=True
-        )
-        for output in (got, right)
-    )
+    ours, theirs = (torch.autograd.grad((output * weights).sum(), list(inputs.values()),
+                                        retain_graph=True, allow_unused=True) for output
+                    in (got, right))
     for name, our, their in zip(inputs, ours, theirs, strict=True):
         has_none = our is None or (not our.any() and their.any())
         need(not has_none, f"The values are right, but {name} gets no gradient: {DETACHED}")
         scale = their.abs().max().clamp(min=1e-12)
-        need(
-            close(our / scale, their / scale, 1e-2),
-            f"The values are right, but the gradient of {name} is not: {DETACHED}",
-        )
+        need(close(our / scale, their / scale, 1e-2),
+             f"The values are right, but the gradient of {name} is not: {DETACHED}")
 
 
 DETACHED = "is something computed under no_grad, detached, or copied by hand? It could not learn."

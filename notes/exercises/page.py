@@ -25,13 +25,8 @@ def text_of(number, seed):
     """A number and a variant's seed → the page."""
     (exercise, _), sheet = exercise_of(number, seed), SHEETS[number]
     task, _, question = exercise.task.strip().partition("Question: ")
-    parts = [
-        f"# Exercise {number}: {exercise.title}",
-        f"Name: {'_' * 30}    Date: {'_' * 12}",
-        f"File: {exercise.file}. {exercise.minutes} minutes.",
-        task.strip(),
-        sheet.equation,
-    ]
+    parts = [f"# Exercise {number}: {exercise.title}", f"Name: {'_' * 30}    Date: {'_' * 12}",
+             f"File: {exercise.file}. {exercise.minutes} minutes.", task.strip(), sheet.equation]
     if sheet.drawing:
         parts.append(f"```\n{sheet.drawing.strip(chr(10))}\n```")
     if sheet.figure:

@@ -56,8 +56,7 @@ def plain_prompts(clip, names, contexts, position="end"):
         before = {"end": len(context), "middle": len(context) // 2, "front": 0}[position]
         ids = clip.tokenizer.encode(name.replace("_", " "))
         sos, *words, full_stop, eos = clip.token_embedding.weight[
-            [clip.tokenizer.sot, *ids, *clip.tokenizer.encode("."), clip.tokenizer.eot]
-        ]
+            [clip.tokenizer.sot, *ids, *clip.tokenizer.encode("."), clip.tokenizer.eot]]
         x = torch.stack([sos, *context[:before], *words, *context[before:], full_stop, eos])
         x = (x + clip.positional_embedding[: len(x)])[None]  # [1, L, D_t]
         for block in clip.transformer.resblocks:

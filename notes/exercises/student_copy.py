@@ -19,9 +19,7 @@ HERE = "notes/exercises"
 ANSWERS = ("tasks.py", "variants.py", "plain_towers.py", "checks/*.py")  # below this folder
 NOT_FOR_STUDENTS = ("teachers.md", "plans.md", "sample-report.md")
 
-PACKED = (
-    cut.PACKED
-    + ''' Your exercise-NUMBER folder has it to read."""
+PACKED = (cut.PACKED + ''' Your exercise-NUMBER folder has it to read."""
 
 import base64
 import zlib
@@ -30,15 +28,14 @@ TEXT = """
 {}
 """
 exec(compile(zlib.decompress(base64.b85decode(TEXT.replace("\\n", ""))), __file__, "exec"))
-'''
-)
+''')
 
 
 def write(folder, seed=0):
     """A new folder and a variant's seed → the copy. Raises ValueError if the folder is there."""
     if folder.exists():
         raise ValueError(f"{folder} is there already: name a new folder.")
-    ignored = shutil.ignore_patterns("__pycache__", "runs", "exercise-*", "starters")
+    ignored = shutil.ignore_patterns("__pycache__", "exercise-*", "starters")
     for part in PARTS:
         shutil.copytree(cut.ROOT / part, folder / part, ignore=ignored)
     for file in SINGLE:

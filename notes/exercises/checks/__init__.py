@@ -19,44 +19,15 @@ bugs.py           the hunts in coop.py, upt.py and cocoop.py
 contest.py        the open exercise
 """
 
-from notes.exercises.checks import (
-    bugs,
-    clip_pictures,
-    clip_text,
-    cocoop,
-    contest,
-    coop,
-    protocol,
-    stale_results,
-    theta,
-    upt,
-)
+from notes.exercises.checks import (bugs, clip_pictures, clip_text, cocoop, contest, coop, protocol,
+                                    stale_results, theta, upt)
 
-CHECKS = {
-    1: clip_text.merges,
-    2: clip_text.mask_of_a_text,
-    3: clip_pictures.patch_embedding,
-    4: clip_pictures.cosine_and_temperature,
-    5: clip_text.ensembling,
-    6: coop.spliced_prompts,
-    7: clip_text.eos_position,
-    8: coop.class_specific,
-    9: protocol.schedule,
-    10: protocol.sampler,
-    11: cocoop.meta_net,
-    12: cocoop.tree,
-    13: upt.visual_prompts,
-    14: theta.theta,
-    15: theta.mixing,
-    16: upt.variances,
-    17: protocol.base_and_new,
-    18: protocol.harmonic,
-    19: bugs.not_a_cosine,
-    20: bugs.inexact_fast_path,
-    21: bugs.only_in_company,
-    22: contest.beat_upt,
-    23: cocoop.ancestors,
-    24: theta.influence_of_a_prompt,
-    25: clip_pictures.mean_and_std,
-    26: stale_results.stale_result,
-}
+CHECKS = {1: clip_text.merges, 2: clip_text.mask_of_a_text, 3: clip_pictures.patch_embedding,
+          4: clip_pictures.cosine_and_temperature, 5: clip_text.ensembling, 6: coop.spliced_prompts,
+          7: clip_text.eos_position, 8: coop.class_specific, 9: protocol.schedule,
+          10: protocol.sampler, 11: cocoop.meta_net, 12: cocoop.tree, 13: upt.visual_prompts,
+          14: theta.theta, 15: theta.mixing, 16: upt.variances, 17: protocol.base_and_new,
+          18: protocol.harmonic, 19: bugs.not_a_cosine, 20: bugs.inexact_fast_path,
+          21: bugs.only_in_company, 22: contest.beat_upt, 23: cocoop.ancestors,
+          24: theta.influence_of_a_prompt, 25: clip_pictures.mean_and_std,
+          26: stale_results.stale_result}

@@ -4,21 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from notes.exercises.checks.inputs import (
-    FEW,
-    NAMES,
-    odd_clip,
-    pictures,
-    tiny,
-    unequal_features,
-    widths,
-)
+from notes.exercises.checks.inputs import (FEW, NAMES, odd_clip, pictures, tiny, unequal_features,
+                                           widths)
 from notes.exercises.judge import close, compare, need, same_gradients, tensor, unchanged
-from notes.exercises.plain_towers import (
-    plain_class_weights,
-    plain_image_features,
-    plain_prompts,
-)
+from notes.exercises.plain_towers import (plain_class_weights, plain_image_features, plain_prompts)
 
 
 def not_a_cosine(student):
@@ -41,10 +30,8 @@ def compare_logits(method, names, B):
     right = method.clip.logit_scale.exp() * cosines
     got = tensor(method.classify(given), [B, K], f"classify(f [{B}, {E}]) with {K} classes")
     b, k = divmod((got - right).abs().argmax().item(), K)  # where they differ most
-    otherwise = (
-        f"Eq. (3) does not hold: the logit of picture {b} and class {k} is {got[b, k]:.2f}, and "
-        f"cos(g(t_{k}), f) / tau is {right[b, k]:.2f}."
-    )
+    otherwise = (f"Eq. (3) does not hold: the logit of picture {b} and class {k} is "
+                 f"{got[b, k]:.2f}, and cos(g(t_{k}), f) / tau is {right[b, k]:.2f}.")
     compare(got, right, [], otherwise)
     same_gradients(got, right, {"the context": method.ctx})
     unchanged(given, f, "classify")
@@ -52,10 +39,9 @@ def compare_logits(method, names, B):
 
 def inexact_fast_path(student):
     """20: whole sequences with the prompts of each layer, at every depth; gradients."""
-    for clip, n, names, depths in (
-        (tiny(), 4, NAMES, ((1, 1), (2, 2), ("deep", "deep"), ("deep", 1))),
-        (odd_clip(), 3, FEW, ((1, 1), ("deep", "deep"))),
-    ):
+    for clip, n, names, depths in ((tiny(), 4, NAMES,
+                                    ((1, 1), (2, 2), ("deep", "deep"), ("deep", 1))),
+                                   (odd_clip(), 3, FEW, ((1, 1), ("deep", "deep")))):
         for depth, text_depth in depths:
             method = student.UPT(clip, names, n_ctx=n, depth=depth, text_depth=text_depth)
             compare_class_weights(method, names, f"depth={depth}, text_depth={text_depth}")
@@ -78,11 +64,9 @@ def compare_class_weights(method, names, called):
     """Raises Wrong unless the class vectors are those of whole sequences."""
     got = tensor(method.class_weights(), [len(names), widths(method.clip)[0]], "class_weights()")
     whole = plain_class_weights(method.clip, names, method.prompts()[0])
-    need(
-        close(got, whole),
-        f"{called}: the class vectors differ by up to {(got - whole).abs().max():.2g} from those "
-        "of whole sequences.",
-    )
+    need(close(got, whole),
+         f"{called}: the class vectors differ by up to {(got - whole).abs().max():.2g} from those "
+         "of whole sequences.")
     same_gradients(got, whole, {"U": method.U, "theta": method.theta.in_proj.weight})
 
 
@@ -96,17 +80,13 @@ def only_in_company(student):
         given = f.clone()
         right = torch.cat([logits_alone(method, names, x) for x in f])  # [B, K]
         alone = tensor(method.classify(f[:1]), [1, K], f"classify(x [1, {E}])")
-        need(
-            close(alone, right[:1]),
-            "Even alone, a picture has other logits than with whole sequences.",
-        )
+        need(close(alone, right[:1]),
+             "Even alone, a picture has other logits than with whole sequences.")
         company = tensor(method.classify(given), [B, K], f"classify(x [{B}, {E}])")
         b, k = divmod((company - right).abs().argmax().item(), K)
-        need(
-            close(company, right),
-            f"In company of {B - 1} others, a picture has other logits than alone: for "
-            f"instance {company[b, k]:.2f} and {right[b, k]:.2f}.",
-        )
+        need(close(company, right),
+             f"In company of {B - 1} others, a picture has other logits than alone: for instance "
+             f"{company[b, k]:.2f} and {right[b, k]:.2f}.")
         unchanged(given, f, "classify")
         learned = {name: p for name, p in method.named_parameters() if p.requires_grad}
         same_gradients(company, right, learned)

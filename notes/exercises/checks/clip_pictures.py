@@ -11,13 +11,8 @@ from notes.exercises.judge import Wrong, compare, need, same_gradients, tensor, 
 
 # 3: patches
 
-LEARNED = (
-    "conv1.weight",
-    "class_embedding",
-    "positional_embedding",
-    "ln_pre.weight",
-    "ln_pre.bias",
-)
+LEARNED = ("conv1.weight", "class_embedding", "positional_embedding", "ln_pre.weight",
+           "ln_pre.bias")
 
 
 def patch_embedding(student):
@@ -51,26 +46,17 @@ def tokens_of(visual, images, side):
 
     x = behind(patches)
     return LN(x + positions), [
-        (
-            LN(behind(columns) + positions),
-            "The patches stand column by column: the first row of patches comes first, from left "
-            "to right.",
-        ),
-        (
-            LN(behind(mixed) + positions),
-            "`reshape` (or `view`) does not exchange axes: it mixes the D numbers of a patch with "
-            "those of others. Use flatten(2), then transpose(1, 2).",
-        ),
-        (
-            LN(torch.cat([patches, first], dim=1) + positions),
-            "The class token comes first, not last.",
-        ),
+        (LN(behind(columns) + positions),
+         "The patches stand column by column: the first row of patches comes first, from left to "
+         "right."),
+        (LN(behind(mixed) + positions),
+         "`reshape` (or `view`) does not exchange axes: it mixes the D numbers of a patch with "
+         "those of others. Use flatten(2), then transpose(1, 2)."),
+        (LN(torch.cat([patches, first], dim=1) + positions),
+         "The class token comes first, not last."),
         (LN(x), "The positions are missing."),
         (x + positions, "`ln_pre` is missing."),
-        (
-            LN(behind(patches + positions[1:])),
-            "The class token has a position, too: the first.",
-        ),
+        (LN(behind(patches + positions[1:])), "The class token has a position, too: the first."),
         (LN(x) + positions, "The positions are added before `ln_pre`."),
     ]
 
@@ -100,10 +86,8 @@ def compare_logits(method, f, K):
     got = tensor(method.classify(f), [B, K], f"classify(f [{B}, {E}]) with {K} classes")
     right, mistakes = logits_of(f, w, method.clip.logit_scale)
     b, k = divmod((got - right).abs().argmax().item(), K)  # where they differ most
-    otherwise = (
-        f"The logit of picture {b} and class {k} is {got[b, k]:.3f}, and cos(w, f) / tau is "
-        f"{right[b, k]:.3f}; f is {f[b].norm():.2g} long."
-    )
+    otherwise = (f"The logit of picture {b} and class {k} is {got[b, k]:.3f}, and cos(w, f) / tau "
+                 f"is {right[b, k]:.3f}; f is {f[b].norm():.2g} long.")
     compare(got, right, mistakes, otherwise)
     same_gradients(got, right, {"the feature f": f})
     method.classify(given)  # without a gradient, a feature can be changed in place
@@ -118,24 +102,16 @@ def logits_of(f, w, log_scale):
         (cosines, "These are the bare cosines: multiply by 1/tau, which is exp(logit_scale)."),
         (log_scale * cosines, "logit_scale is the logarithm of 1/tau: take exp of it."),
         (cosines / scale, "You divide by 1/tau, and so multiply by tau: it is cos / tau."),
-        (
-            scale * f @ w.T,
-            "A feature of twice the length gives logits twice as large. A cosine does not: "
-            "divide f by its length.",
-        ),
-        (
-            scale * f / f.norm() @ w.T,
-            "f.norm() without `dim` is one number for the whole batch. Each picture's feature has "
-            "a length of its own: norm(dim=-1, keepdim=True).",
-        ),
-        (
-            scale * F.normalize(f, dim=0) @ w.T,
-            "You normalised over the batch: each row is a feature, so dim=-1.",
-        ),
-        (
-            (scale * cosines).softmax(dim=-1),
-            "These are probabilities: return logits, the loss applies the softmax.",
-        ),
+        (scale * f @ w.T,
+         "A feature of twice the length gives logits twice as large. A cosine does not: divide f "
+         "by its length."),
+        (scale * f / f.norm() @ w.T,
+         "f.norm() without `dim` is one number for the whole batch. Each picture's feature has a "
+         "length of its own: norm(dim=-1, keepdim=True)."),
+        (scale * F.normalize(f, dim=0) @ w.T,
+         "You normalised over the batch: each row is a feature, so dim=-1."),
+        ((scale * cosines).softmax(dim=-1),
+         "These are probabilities: return logits, the loss applies the softmax."),
     ]
 
 
@@ -144,11 +120,8 @@ def logits_of(f, w, log_scale):
 
 def mean_and_std(student):
     """25: single pixels of models with other means and deviations."""
-    models = [
-        ("OpenAI's", MEAN, STD),
-        ("another group's", (0.5, 0.4, 0.3), (0.5, 0.25, 0.2)),
-        ("a third group's", (0.0, 0.1, 0.9), (1.0, 0.5, 0.1)),
-    ]
+    models = [("OpenAI's", MEAN, STD), ("another group's", (0.5, 0.4, 0.3), (0.5, 0.25, 0.2)),
+              ("a third group's", (0.0, 0.1, 0.9), (1.0, 0.5, 0.1))]
     for (whose, mean, std), size in zip(models, (4, 4, 1), strict=True):
         prepare = student.Preprocess(size, mean, std)
         for colour in ((255, 128, 0), (7, 200, 90)):
@@ -160,10 +133,8 @@ def mean_and_std(student):
     image.putpixel((2, 0), (255, 255, 255))  # the only white pixel: at the right, at the top
     got = tensor(student.Preprocess(3).to_tensor(image), [3, 2, 3], "a picture's tensor")
     is_white = torch.tensor([[False, False, True], [False, False, False]]).expand(3, 2, 3)
-    need(
-        torch.equal(got > 0, is_white),
-        "A pixel at the top right is elsewhere: a tensor is [3, rows, columns].",
-    )
+    need(torch.equal(got > 0, is_white),
+         "A pixel at the top right is elsewhere: a tensor is [3, rows, columns].")
     black, white = Image.new("RGB", (5, 5)), Image.new("RGB", (5, 5), "white")
     augment = student.Preprocess(3, *models[1][1:]).augment
     for image, value in ((black, 0.0), (white, 1.0)):
@@ -177,8 +148,6 @@ def compare_pixel(got, pixel, whose, mean_and_std):
     mean, std = map(torch.tensor, mean_and_std)
     right = (pixel - mean) / std
     numbers = [[round(value, 3) for value in each.tolist()] for each in (mean, std, got, right)]
-    otherwise = (
-        "With {} mean {} and std {}, a colour became {}, and {} is wanted: (pixel / 255 - mean) / "
-        "std for red, green, blue.".format(whose, *numbers)
-    )
+    otherwise = ("With {} mean {} and std {}, a colour became {}, and {} is wanted: (pixel / 255 - "
+                 "mean) / std for red, green, blue.".format(whose, *numbers))
     compare(got, right, [], otherwise)

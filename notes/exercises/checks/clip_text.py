@@ -77,29 +77,21 @@ def mask_of_a_text(student):
     nn.init.normal_(ours.in_proj_weight, std=0.1)
     theirs.load_state_dict(ours.state_dict())
     x, hidden = torch.randn(2, 5, 128), torch.ones(5, 5).triu(1).bool()
-    need(
-        close(ours(x, student.causal_mask(5)), theirs(x, x, x, attn_mask=hidden)[0]),
-        "Attention differs from torch's with this mask.",
-    )
+    need(close(ours(x, student.causal_mask(5)), theirs(x, x, x, attn_mask=hidden)[0]),
+         "Attention differs from torch's with this mask.")
     device = student.causal_mask(4, device=torch.device("meta")).device.type
-    need(
-        device == "meta",
-        "The mask is not made on `device`: with a GPU, it would lie elsewhere than x.",
-    )
+    need(device == "meta",
+         "The mask is not made on `device`: with a GPU, it would lie elsewhere than x.")
 
 
 def compare_mask_entry(query, key, allowed):
     """Raises Wrong unless this token may look at this other one exactly if it is not behind it."""
-    need(
-        not allowed or key <= query,
-        f"The mask lets token {query} see token {key}, which comes after it: rows are "
-        "queries, columns are keys.",
-    )
+    need(not allowed or key <= query,
+         f"The mask lets token {query} see token {key}, which comes after it: rows are queries, "
+         "columns are keys.")
     need(allowed or key != query, f"The mask does not let token {query} see itself.")
-    need(
-        allowed or key > query,
-        f"The mask hides token {key} from token {query}, which comes after it.",
-    )
+    need(allowed or key > query,
+         f"The mask hides token {key} from token {query}, which comes after it.")
 
 
 # 5: ensembles
@@ -127,56 +119,42 @@ def compare_weights(method, clip, names, sentences):
     """Raises Wrong unless `weights` is a buffer with the average over these sentences."""
     called = "self.weights"
     got = tensor(getattr(method, "weights", None), [len(names), widths(clip)[0]], called)
-    need(
-        "weights" not in dict(method.named_parameters()),
-        "`weights` is a parameter, and training would change it: nothing here is learned, so make "
-        "it a buffer.",
-    )
-    need(
-        "weights" in dict(method.named_buffers()),
-        "`weights` is a plain attribute: make it a buffer with register_buffer, which moves to a "
-        "GPU with the method.",
-    )
+    need("weights" not in dict(method.named_parameters()),
+         "`weights` is a parameter, and training would change it: nothing here is learned, so make "
+         "it a buffer.")
+    need("weights" in dict(method.named_buffers()),
+         "`weights` is a plain attribute: make it a buffer with register_buffer, which moves to a "
+         "GPU with the method.")
     raw = features_of(clip, [name.replace("_", " ") for name in names], sentences)
     unit = F.normalize(raw, dim=-1)  # [T, K, E]
 
     def mistakes():
         underscored = F.normalize(features_of(clip, names, sentences), dim=-1)
         return [
-            (
-                unit.mean(dim=0),
-                "The average of several vectors of length 1 is shorter than 1: normalise again.",
-            ),
-            (
-                F.normalize(raw.mean(dim=0), dim=-1),
-                "Some sentences count more than others, because their features are longer: "
-                "normalise each one before you average.",
-            ),
+            (unit.mean(dim=0),
+             "The average of several vectors of length 1 is shorter than 1: normalise again."),
+            (F.normalize(raw.mean(dim=0), dim=-1),
+             "Some sentences count more than others, because their features are longer: normalise "
+             "each one before you average."),
             (raw.mean(dim=0), "Nothing is normalised: do it before the average and after it."),
             (unit[0], "Only the first template is used."),
             (unit[-1], "Only the last template is used."),
-            (
-                F.normalize(underscored.mean(dim=0), dim=-1),
-                "The name keeps its underscore: use readable_names.",
-            ),
+            (F.normalize(underscored.mean(dim=0), dim=-1),
+             "The name keeps its underscore: use readable_names."),
         ]
 
-    otherwise = (
-        "The class vectors are not the normalised average of the sentences' normalised features."
-    )
+    otherwise = ("The class vectors are not the normalised average of the sentences' normalised "
+                 "features.")
     compare(got, F.normalize(unit.mean(dim=0), dim=-1), mistakes, otherwise)
-    need(
-        "weights" not in method.state_dict(),
-        "`weights` is kept in files (persistent): it can be computed again, so persistent=False.",
-    )
+    need("weights" not in method.state_dict(),
+         "`weights` is kept in files (persistent): it can be computed again, so persistent=False.")
 
 
 def features_of(clip, names, sentences):
     """K names and T templates → text features [T, K, E], not normalised."""
     texts = [[sentence.format(name) for name in names] for sentence in sentences]
-    return torch.stack(
-        [clip.encode_text(clip.tokenizer(each, clip.context_length)) for each in texts]
-    )
+    return torch.stack([clip.encode_text(clip.tokenizer(each, clip.context_length)) for each
+                        in texts])
 
 
 # 7: [EOS]
@@ -234,16 +212,12 @@ def compare_places(clip, rows, length):
         if distance[eos] > 1e-4 * scale:
             place = distance.argmin().item()
             kind = "padding" if place > eos else "a word or [SOS]"
-            need(
-                distance[place] > 1e-4 * scale,
-                f"Text {n} is read at position {place}, and that is {kind}: its [EOS] stands at "
-                f"position {eos}. (id 0 is not always padding, and a long text has none.)",
-            )
-            need(
-                False,
-                f"The feature of text {n} is that of no position: do all {eos + 1} tokens reach "
-                "the blocks, and does `pool_text` come last?",
-            )
+            need(distance[place] > 1e-4 * scale,
+                 f"Text {n} is read at position {place}, and that is {kind}: its [EOS] stands at "
+                 f"position {eos}. (id 0 is not always padding, and a long text has none.)")
+            need(False,
+                 f"The feature of text {n} is that of no position: do all {eos + 1} tokens reach "
+                 "the blocks, and does `pool_text` come last?")
     unchanged(given, tokens, "encode_text")
     right = everywhere[torch.arange(len(rows)), ends]
     same_gradients(got, right, {name: clip.get_parameter(name) for name in LEARNED})

@@ -4,15 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from notes.exercises.checks.inputs import (
-    FEW,
-    NAMES,
-    odd_clip,
-    tiny,
-    tokens_read,
-    unequal_features,
-    widths,
-)
+from notes.exercises.checks.inputs import (FEW, NAMES, odd_clip, tiny, tokens_read,
+                                           unequal_features, widths)
 from notes.exercises.judge import close, compare, need, same_gradients, tensor, unchanged
 from notes.exercises.plain_towers import plain_class_weights, plain_prompts
 
@@ -21,18 +14,13 @@ from notes.exercises.plain_towers import plain_class_weights, plain_prompts
 
 def meta_net(student):
     """11: the same network, written here; equal and different widths, several B and M."""
-    for clip, names, B, M in (
-        (tiny(), NAMES, 4, 4),
-        (odd_clip(), FEW, 6, 2),
-        (odd_clip(), NAMES, 1, 4),
-    ):
+    for clip, names, B, M in ((tiny(), NAMES, 4, 4), (odd_clip(), FEW, 6, 2),
+                              (odd_clip(), NAMES, 1, 4)):
         method = student.CoCoOp(clip, names, n_ctx=M, ctx_init=None)
         layers = layers_of(method, clip)
-        need(
-            layers[0].weight.any() and layers[1].weight.any(),
-            "A weight of the Meta-Net is 0 at the start. With both layers at 0, or the first one, "
-            "no gradient ever reaches the weights: leave them as nn.Linear makes them.",
-        )
+        need(layers[0].weight.any() and layers[1].weight.any(),
+             "A weight of the Meta-Net is 0 at the start. With both layers at 0, or the first one, "
+             "no gradient ever reaches the weights: leave them as nn.Linear makes them.")
         for parameter in method.meta_net.parameters():
             nn.init.normal_(parameter)
         context_of_pictures(method, layers, unequal_features(B, widths(clip)[0]))
@@ -42,10 +30,8 @@ def meta_net(student):
             for parameter in method.meta_net.parameters():
                 parameter.zero_()
         f = torch.randn(B, widths(clip)[0])
-        need(
-            close(method.context(f), method.ctx.expand(B, *method.ctx.shape)),
-            "With a Meta-Net of zeros, it should be CoOp.",
-        )
+        need(close(method.context(f), method.ctx.expand(B, *method.ctx.shape)),
+             "With a Meta-Net of zeros, it should be CoOp.")
 
 
 def layers_of(method, clip):
@@ -55,17 +41,13 @@ def layers_of(method, clip):
     by_shape = {tuple(m.weight.shape): m for m in linears}
     shapes = [list(shape) for shape in by_shape]
     wanted = [(E // 16, E), (D_t, E // 16)]
-    need(
-        len(linears) == 2 and set(by_shape) == set(wanted),
-        f"With E = {E} and D_t = {D_t}, the Meta-Net's weights have the shapes {shapes}, and "
-        f"{list(wanted[0])}, {list(wanted[1])} are wanted: E → E/16 → D_t.",
-    )
+    need(len(linears) == 2 and set(by_shape) == set(wanted),
+         f"With E = {E} and D_t = {D_t}, the Meta-Net's weights have the shapes {shapes}, and "
+         f"{list(wanted[0])}, {list(wanted[1])} are wanted: E → E/16 → D_t.")
     first, second = (by_shape[shape] for shape in wanted)
-    need(
-        first.bias is not None and second.bias is not None,
-        "A linear layer of the Meta-Net has no bias: the published code's have one, and the "
-        "35,360 numbers include it.",
-    )
+    need(first.bias is not None and second.bias is not None,
+         "A linear layer of the Meta-Net has no bias: the published code's have one, and the "
+         "35,360 numbers include it.")
     return first, second
 
 
@@ -76,11 +58,9 @@ def context_of_pictures(method, layers, f):
     got = method.context(given)
     unchanged(given, f, "context")
     one_axis_less = getattr(got, "shape", None) in ((M, D_t), (1, M, D_t))
-    need(
-        B == 1 or not one_axis_less,
-        "pi is added along the wrong axis: vector m got pi of picture m, and no error came because "
-        "B and M are equal here. v(x) is [B, M, D_t].",
-    )
+    need(B == 1 or not one_axis_less,
+         "pi is added along the wrong axis: vector m got pi of picture m, and no error came "
+         "because B and M are equal here. v(x) is [B, M, D_t].")
     got = tensor(got, [B, M, D_t], f"context(x [{B}, {E}]) with M = {M}")
 
     def pi(x, act=F.relu):
@@ -88,26 +68,16 @@ def context_of_pictures(method, layers, f):
 
     v, unit = method.ctx, F.normalize(f, dim=-1)
     mistakes = [
-        (
-            v + pi(f),
-            "The Meta-Net sees how long a feature is: normalise it first, as the published code "
-            "does.",
-        ),
-        (
-            v + pi(F.normalize(f, dim=0)),
-            "You normalised over the batch: pi of a picture then depends on the other pictures. "
-            "Each row is a feature, so dim=-1.",
-        ),
-        (
-            v + pi(f / f.norm()),
-            "f.norm() without `dim` is one number for the whole batch: use F.normalize(..., "
-            "dim=-1).",
-        ),
+        (v + pi(f),
+         "The Meta-Net sees how long a feature is: normalise it first, as the published code "
+         "does."),
+        (v + pi(F.normalize(f, dim=0)),
+         "You normalised over the batch: pi of a picture then depends on the other pictures. Each "
+         "row is a feature, so dim=-1."),
+        (v + pi(f / f.norm()),
+         "f.norm() without `dim` is one number for the whole batch: use F.normalize(..., dim=-1)."),
         (v + pi(unit, nn.Identity()), "The ReLU is missing."),
-        (
-            v + torch.zeros(B, 1, 1),
-            "pi is not added: the context is the same for all pictures.",
-        ),
+        (v + torch.zeros(B, 1, 1), "pi is not added: the context is the same for all pictures."),
         (0 * v + pi(unit), "This is pi alone: v_m(x) = v_m + pi."),
     ]
     if B == M:
@@ -116,13 +86,10 @@ def context_of_pictures(method, layers, f):
         mistakes.append((wrong_axis.expand(B, M, D_t), sentence))
     right = v + pi(unit)
     compare(got, right, mistakes, "v_m(x) - v_m is not the Meta-Net's output for picture x.")
-    learned = {
-        "ctx": method.ctx,
-        "the Meta-Net's first weight": first.weight,
-        "the Meta-Net's first bias": first.bias,
-        "the Meta-Net's second weight": second.weight,
-        "the Meta-Net's second bias": second.bias,
-    }
+    learned = {"ctx": method.ctx, "the Meta-Net's first weight": first.weight,
+               "the Meta-Net's first bias": first.bias,
+               "the Meta-Net's second weight": second.weight,
+               "the Meta-Net's second bias": second.bias}
     same_gradients(got, right, learned)
 
 
@@ -139,9 +106,8 @@ def tree(student):
         parts_of_a_tree(student.PromptTree(prompts), student, names, prompts)
         contexts = (0.1 * torch.randn(B, M, widths(clip)[1])).requires_grad_()
         one_tree = nn.ModuleList([student.PromptTree(prompts)])
-        two_trees = nn.ModuleList(
-            [student.PromptTree(prompts[:1]), student.PromptTree(prompts[1:])]
-        )
+        two_trees = nn.ModuleList([student.PromptTree(prompts[:1]),
+                                   student.PromptTree(prompts[1:])])
         with tokens_read(clip.transformer.resblocks) as calls:
             got = student.encode_trees(clip, one_tree, contexts)
         read = sum(sequences * tokens for _, sequences, tokens in calls)
@@ -151,11 +117,9 @@ def tree(student):
             deeper_prompts(student, (clip, names, one_tree), contexts[:1], layers)
         T = len(set(student.beginnings(prompts)))
         most = len(clip.transformer.resblocks) * B * T
-        need(
-            read <= most,
-            f"Right, but slow: your blocks read {read:,} tokens, and {most:,} are enough. Each "
-            "different beginning needs one token only.",
-        )
+        need(read <= most,
+             f"Right, but slow: your blocks read {read:,} tokens, and {most:,} are enough. Each "
+             "different beginning needs one token only.")
 
 
 def parts_of_a_tree(grown, student, names, prompts):
@@ -166,26 +130,18 @@ def parts_of_a_tree(grown, student, names, prompts):
     mask = tensor(getattr(grown, "mask", None), [T, T], "mask")
     need(mask.dtype == torch.bool, f"the mask holds {mask.dtype}, and True and False are wanted.")
     for what in ("symbols", "position", "eos", "mask"):
-        need(
-            what in dict(grown.named_buffers()),
-            f"`{what}` is a plain attribute: make it a buffer with register_buffer, which moves to "
-            "a GPU with the method.",
-        )
+        need(what in dict(grown.named_buffers()),
+             f"`{what}` is a plain attribute: make it a buffer with register_buffer, which moves "
+             "to a GPU with the method.")
     for name, prompt, end in zip(names, prompts, grown.eos.tolist(), strict=True):
         seen = mask[end].nonzero().flatten()
-        need(
-            len(seen) == len(prompt),
-            f'[EOS] of "{name}" sees {len(seen)} tokens, and {len(prompt)} are its ancestors and '
-            "itself.",
-        )
-        need(
-            sorted(grown.symbols[seen].tolist()) == sorted(prompt),
-            f'What [EOS] of "{name}" sees is not its prompt.',
-        )
-        need(
-            sorted(grown.position[seen].tolist()) == list(range(len(prompt))),
-            f'The positions in the prompt of "{name}" should be 0 to {len(prompt) - 1}.',
-        )
+        need(len(seen) == len(prompt),
+             f'[EOS] of "{name}" sees {len(seen)} tokens, and {len(prompt)} are its ancestors and '
+             "itself.")
+        need(sorted(grown.symbols[seen].tolist()) == sorted(prompt),
+             f'What [EOS] of "{name}" sees is not its prompt.')
+        need(sorted(grown.position[seen].tolist()) == list(range(len(prompt))),
+             f'The positions in the prompt of "{name}" should be 0 to {len(prompt) - 1}.')
 
 
 def compare_features(got, clip, names, contexts):
@@ -193,10 +149,8 @@ def compare_features(got, clip, names, contexts):
     B, K, (E, *_) = len(contexts), len(names), widths(clip)
     got = tensor(got, [B, K, E], "encode_trees")
     whole = torch.stack([plain_prompts(clip, names, [context] * K) for context in contexts])
-    otherwise = (
-        "The class vectors are not those of whole sequences. Look at the position of each token "
-        "(in its own prompt), at the mask, and at the rows of [EOS]."
-    )
+    otherwise = ("The class vectors are not those of whole sequences. Look at the position of each "
+                 "token (in its own prompt), at the mask, and at the rows of [EOS].")
     swapped = (whole.flip(1), "The classes come in another order than their names.")
     compare(got, whole, [swapped], otherwise)
     same_gradients(got, whole, {"the context": contexts})
@@ -210,11 +164,9 @@ def deeper_prompts(student, clip_names_trees, context, layers):
     got = student.encode_trees(clip, trees, context, deeper)
     whole = plain_class_weights(clip, names, torch.cat([context, deeper]))
     tensor(got, [1, *whole.shape], "encode_trees with `deeper`")
-    need(
-        close(got[0], whole),
-        "Without `deeper` all is right. With it, deeper[0] stands in the places of the context "
-        "when layer 2 begins, deeper[1] when layer 3 begins, and so on.",
-    )
+    need(close(got[0], whole),
+         "Without `deeper` all is right. With it, deeper[0] stands in the places of the context "
+         "when layer 2 begins, deeper[1] when layer 3 begins, and so on.")
     learned = {"the context, beside `deeper`": context}
     if layers:
         learned["`deeper`"] = deeper
@@ -241,16 +193,13 @@ def ancestors(student):
         places = list(dict.fromkeys(student.beginnings(prompts)))
         T = len(places)
         mask = tensor(getattr(grown, "mask", None), [T, T], f"the mask of the prompts {prompts}")
-        need(
-            mask.dtype == torch.bool, f"the mask holds {mask.dtype}, and True and False are wanted."
-        )
+        need(mask.dtype == torch.bool,
+             f"the mask holds {mask.dtype}, and True and False are wanted.")
         for row, own in enumerate(places):
             for column, other in enumerate(places):
                 compare_ancestor(mask[row, column], own, other, prompts)
-        need(
-            "mask" in dict(grown.named_buffers()),
-            "`mask` is a plain attribute: keep the line with register_buffer below.",
-        )
+        need("mask" in dict(grown.named_buffers()),
+             "`mask` is a plain attribute: keep the line with register_buffer below.")
 
 
 def compare_ancestor(allowed, own, other, prompts):
@@ -259,12 +208,8 @@ def compare_ancestor(allowed, own, other, prompts):
     told = f"In the tree of {prompts}, the token at the end of {list(own)}"
     is_ancestor = own[: len(other)] == other
     need(allowed or own != other, f"{told} does not see itself.")
-    need(
-        allowed or not is_ancestor,
-        f"{told} does not see the one at the end of {list(other)}, which is its ancestor.",
-    )
-    need(
-        is_ancestor or not allowed,
-        f"{told} sees the one at the end of {list(other)}, which stands in another branch or comes "
-        "later: rows are queries, columns are keys.",
-    )
+    need(allowed or not is_ancestor,
+         f"{told} does not see the one at the end of {list(other)}, which is its ancestor.")
+    need(is_ancestor or not allowed,
+         f"{told} sees the one at the end of {list(other)}, which stands in another branch or "
+         "comes later: rows are queries, columns are keys.")

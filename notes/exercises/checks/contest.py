@@ -50,20 +50,14 @@ def beat_upt(student, setting=Setting()):
         now = count_parameters(method)
         need(now == count, f"At first it learns {count:,} numbers, and later {now:,}.")
         each_by_itself(method)
-    need(
-        all(torch.equal(p, before[name]) for name, p in tiny().state_dict().items()),
-        "CLIP itself was changed.",
-    )
+    need(all(torch.equal(p, before[name]) for name, p in tiny().state_dict().items()),
+         "CLIP itself was changed.")
     zero_shot, upt = zero_shot_accuracy(setting), accuracies_of_upt(setting)[1]
-    told = (
-        f"yours {ours:.1f} % with {count:,} numbers (before learning {start:.1f} %), zero-shot "
-        f"{zero_shot:.1f} %, UPT {upt:.1f} %"
-    )
+    told = (f"yours {ours:.1f} % with {count:,} numbers (before learning {start:.1f} %), zero-shot "
+            f"{zero_shot:.1f} %, UPT {upt:.1f} %")
     print(f"{setting}: {told}")
-    need(
-        ours > start,
-        f"it does not learn: {told}. A method that starts well and learns nothing does not count.",
-    )
+    need(ours > start,
+         f"it does not learn: {told}. A method that starts well and learns nothing does not count.")
     need(ours > zero_shot, f"it does not beat zero-shot CLIP: {told}.")
     need(ours > upt, f"it does not beat UPT: {told}.")
 
@@ -83,14 +77,11 @@ def learned_numbers(method, setting):
     images, classes = pictures(tiny()), len(load_dataset(setting.dataset).classnames)
     logits = tensor(method(images), [len(images), classes], "the logits of 3 pictures")
     need(logits.requires_grad, f"no gradient reaches {', '.join(learned)}.")
-    gradients = torch.autograd.grad(
-        logits.square().sum(), list(learned.values()), allow_unused=True
-    )
+    gradients = torch.autograd.grad(logits.square().sum(), list(learned.values()),
+                                    allow_unused=True)
     for name, gradient in zip(learned, gradients, strict=True):
-        need(
-            gradient is not None and gradient.any(),
-            f"{name} gets no gradient, so it will never learn: is it used, and not detached?",
-        )
+        need(gradient is not None and gradient.any(),
+             f"{name} gets no gradient, so it will never learn: is it used, and not detached?")
     return count
 
 
@@ -101,11 +92,9 @@ def each_by_itself(method):
     images = pictures(tiny())
     together = method(images)
     alone = torch.cat([method(image[None]) for image in images])
-    need(
-        close(alone, together),
-        "A picture's logits depend on the other pictures of the batch, or on chance. Each test "
-        "picture is classified by itself.",
-    )
+    need(close(alone, together),
+         "A picture's logits depend on the other pictures of the batch, or on chance. Each test "
+         "picture is classified by itself.")
 
 
 def test_pictures(setting):

@@ -4,15 +4,7 @@ import torch
 from torch import nn
 
 from notes.exercises.checks.inputs import FEW, NAMES, odd_clip, tiny, widths
-from notes.exercises.judge import (
-    close,
-    compare,
-    need,
-    of_type,
-    same_gradients,
-    tensor,
-    unchanged,
-)
+from notes.exercises.judge import (close, compare, need, of_type, same_gradients, tensor, unchanged)
 from notes.exercises.plain_towers import plain_prompts
 
 PLACES = [("end", 4), ("middle", 4), ("middle", 5), ("front", 2), ("end", 1)]  # of a name, and M
@@ -29,10 +21,8 @@ def spliced_prompts(student):
             ctx = nn.Parameter(0.02 * torch.randn(number, widths(clip)[1]))
             options = dict(position=position, class_specific=class_specific)
             prompts = of_type(student.splice(clip, NAMES, M, **options), list, "splice")
-            need(
-                len(prompts) == len(NAMES),
-                f"splice gave {len(prompts)} prompts for {len(NAMES)} classes.",
-            )
+            need(len(prompts) == len(NAMES),
+                 f"splice gave {len(prompts)} prompts for {len(NAMES)} classes.")
             for k, (name, prompt) in enumerate(zip(NAMES, prompts, strict=True)):
                 first = k * M if class_specific else 0
                 wanted = wanted_prompt(clip, name, range(first, first + M), position)
@@ -43,11 +33,9 @@ def spliced_prompts(student):
     (prompt, *_) = student.splice(clip, NAMES, 4)
     words = clip.token_embedding.weight[clip.tokenizer.encode("a photo of a")]
     written = clip.tokenizer([f"a photo of a {NAMES[0]}."], len(prompt))
-    need(
-        close(student.embed(clip, torch.tensor(prompt), words), clip.token_embedding(written)[0]),
-        "With the words of `a photo of a` as context, the vectors should be those of the written "
-        "prompt.",
-    )
+    need(close(student.embed(clip, torch.tensor(prompt), words), clip.token_embedding(written)[0]),
+         "With the words of `a photo of a` as context, the vectors should be those of the written "
+         "prompt.")
     try:
         student.splice(clip, ["cat", "annual crop land " * 20], 4)
     except ValueError:
@@ -71,23 +59,16 @@ def compare_symbols(student, clip, prompt_and_ctx, wanted, told):
     symbols = torch.tensor(prompt)
     context = symbols[symbols < 0]
     outside = context < -len(ctx)
-    need(
-        not outside.any(),
-        f"{told}: the symbol {int(context.min())} is one of {len(ctx)} context vectors, -1 to "
-        f"{-len(ctx)}. Wanted: {' '.join(wanted)}",
-    )
-    vectors = tensor(
-        student.embed(clip, symbols, ctx),
-        [len(prompt), ctx.shape[1]],
-        f"embed of {len(prompt)} symbols",
-    )
+    need(not outside.any(),
+         f"{told}: the symbol {int(context.min())} is one of {len(ctx)} context vectors, -1 to "
+         f"{-len(ctx)}. Wanted: {' '.join(wanted)}")
+    vectors = tensor(student.embed(clip, symbols, ctx), [len(prompt), ctx.shape[1]],
+                     f"embed of {len(prompt)} symbols")
     for place, vector in enumerate(vectors.detach()):
         want = wanted[place] if place < len(wanted) else "nothing"
         there = what_stands_there(vector, clip, ctx.detach())
-        need(
-            there == want,
-            f"{told}: token {place} is {there}, and should be {want}. Wanted: {' '.join(wanted)}",
-        )
+        need(there == want,
+             f"{told}: token {place} is {there}, and should be {want}. Wanted: {' '.join(wanted)}")
     need(len(prompt) == len(wanted), f"{told}: the prompt ends too early.")
     need(vectors.requires_grad, "No gradient reaches the context: it was copied or detached.")
 
@@ -102,8 +83,7 @@ def what_stands_there(vector, clip, ctx):
     if distances[i] > 1e-4:
         return "neither a word nor one [V]"
     return {clip.tokenizer.sot: "[SOS]", clip.tokenizer.eot: "[EOS]"}.get(
-        i, repr(clip.tokenizer.decode([i]).strip())
-    )
+        i, repr(clip.tokenizer.decode([i]).strip()))
 
 
 def embed_in_all_shapes(student):
@@ -126,9 +106,8 @@ def embed_in_all_shapes(student):
         otherwise = f"{called}: the symbol -1 is the first context vector, -2 the second."
         mistakes = []
         if B and B > 1:
-            only_first = (
-                "With one context for each picture, picture b gets the vectors of context b."
-            )
+            only_first = ("With one context for each picture, picture b gets the vectors of "
+                          "context b.")
             mistakes.append((right[:1].expand_as(right), only_first))
         compare(got, right, mistakes, otherwise)
         same_gradients(got, right, {"the context": ctx})
@@ -139,11 +118,8 @@ def embed_in_all_shapes(student):
 
 def class_specific(student):
     """8: the start of the contexts, and whole sequences class by class."""
-    for clip, names, M, position in (
-        (tiny(), NAMES, 4, "end"),
-        (odd_clip(), FEW, 3, "middle"),
-        (odd_clip(), NAMES, 2, "front"),
-    ):
+    for clip, names, M, position in ((tiny(), NAMES, 4, "end"), (odd_clip(), FEW, 3, "middle"),
+                                     (odd_clip(), NAMES, 2, "front")):
         start_of_contexts(student, clip, names, M)
         for specific in (True, False):
             options = dict(class_token_position=position, class_specific=specific)
@@ -163,41 +139,27 @@ def start_of_contexts(student, clip, names, M):
     method = student.CoOp(clip, names, n_ctx=M, class_specific=True)
     called = f"ctx with class_specific=True, K = {K} and M = {M}"
     ctx = tensor(method.ctx, [K, M, D], called).detach()
-    need(
-        not torch.equal(ctx[0], ctx[1]),
-        "Random contexts should differ from class to class: draw them for each one.",
-    )
-    need(
-        len(ctx.flatten(0, 1).unique(dim=0)) == K * M,
-        "The vectors of one context should differ, too: draw each one.",
-    )
-    need(
-        0.015 < ctx.std() < 0.025,
-        f"Random contexts should have deviation 0.02, not {ctx.std():.3f}.",
-    )
+    need(not torch.equal(ctx[0], ctx[1]),
+         "Random contexts should differ from class to class: draw them for each one.")
+    need(len(ctx.flatten(0, 1).unique(dim=0)) == K * M,
+         "The vectors of one context should differ, too: draw each one.")
+    need(0.015 < ctx.std() < 0.025,
+         f"Random contexts should have deviation 0.02, not {ctx.std():.3f}.")
     starts = [start_of_seed(student, clip, names, seed) for seed in (1, 1, 2)]
-    need(
-        torch.equal(starts[0], starts[1]),
-        "The same torch.manual_seed gave two starts: draw with torch.randn, so that a run can be "
-        "repeated.",
-    )
-    need(
-        not torch.equal(starts[0], starts[2]),
-        "Two seeds gave the same start: do not set a seed of your own.",
-    )
+    need(torch.equal(starts[0], starts[1]),
+         "The same torch.manual_seed gave two starts: draw with torch.randn, so that a run can be "
+         "repeated.")
+    need(not torch.equal(starts[0], starts[2]),
+         "Two seeds gave the same start: do not set a seed of your own.")
     words = student.CoOp(clip, names, ctx_init="a photo of a", class_specific=True)
     expected = clip.token_embedding.weight[clip.tokenizer.encode("a photo of a")]
     tensor(words.ctx, [K, len(expected), D], "ctx with class_specific=True and ctx_init")
-    need(
-        all(close(c, expected, 1e-6) for c in words.ctx),
-        "With ctx_init, every class begins with these same words.",
-    )
+    need(all(close(c, expected, 1e-6) for c in words.ctx),
+         "With ctx_init, every class begins with these same words.")
     words.ctx.data[1] += 1
-    need(
-        close(words.ctx[0], expected, 1e-6),
-        "Changing the context of class 1 changed that of class 0: they lie in the same memory "
-        "(`expand`); copy them.",
-    )
+    need(close(words.ctx[0], expected, 1e-6),
+         "Changing the context of class 1 changed that of class 0: they lie in the same memory "
+         "(`expand`); copy them.")
     unified = student.CoOp(clip, names, n_ctx=M)
     tensor(unified.ctx, [M, D], "ctx with class_specific=False")
 
@@ -220,18 +182,12 @@ def whole_sequences(method, told):
             return []
         mixed = ctx.transpose(0, 1).reshape(K, M, D)
         first = ctx[:1].expand(K, M, D)
-        return [
-            (
-                plain_prompts(clip, names, mixed, position),
-                f"{what}: class 0 gets the first vectors of all classes. In the list, the M "
-                "vectors of one class are neighbours.",
-            ),
-            (
-                plain_prompts(clip, names, first, position),
-                f"{what}: all classes get the context of class 0. Class i has the symbols of "
-                "i·M + 1 to i·M + M.",
-            ),
-        ]
+        return [(plain_prompts(clip, names, mixed, position),
+                 f"{what}: class 0 gets the first vectors of all classes. In the list, the M "
+                 "vectors of one class are neighbours."),
+                (plain_prompts(clip, names, first, position),
+                 f"{what}: all classes get the context of class 0. Class i has the symbols of i·M "
+                 "+ 1 to i·M + M.")]
 
     for what in ("plain_class_weights", "class_weights"):
         got = tensor(getattr(method, what)(), [K, widths(clip)[0]], f"{what}()")

@@ -118,12 +118,9 @@ def widths(clip):
 def tokens_read(blocks):
     """→ a list that gets (number of the block, sequences, tokens of each) at each of its calls."""
     calls = []
-    hooks = [
-        block.register_forward_pre_hook(
-            lambda _, inputs, i=i: calls.append((i, *inputs[0].shape[:2]))
-        )
-        for i, block in enumerate(blocks)
-    ]
+    hooks = [block.register_forward_pre_hook(lambda _, inputs,
+                                             i=i: calls.append((i, *inputs[0].shape[:2]))) for i,
+             block in enumerate(blocks)]
     try:
         yield calls
     finally:

@@ -24,12 +24,10 @@ def schedule(student):
             need(got is not None, "learning_rate gave None: is a `return` missing?")
             why = {0: "the first one warms up at 1e-5, whatever lr is"}
             why[1] = "the cosine begins here, at lr"
-            need(
-                abs(got - want) < 1e-9,
-                f"Epoch {epoch} of {E} with lr = {lr} has the rate {got:.6g}, and {want:.6g} in "
-                "the published schedule: "
-                f"{why.get(epoch, 'it falls along a cosine whose half period is E epochs')}.",
-            )
+            need(abs(got - want) < 1e-9,
+                 f"Epoch {epoch} of {E} with lr = {lr} has the rate {got:.6g}, and {want:.6g} in "
+                 "the published schedule: "
+                 f"{why.get(epoch, 'it falls along a cosine whose half period is E epochs')}.")
 
 
 # 10: the sampler
@@ -42,14 +40,10 @@ def sampler(student):
     kept = copy.deepcopy(small)
     pair = of_type(student.few_shot(small, 2, 1), tuple, "few_shot")
     unchanged(small, kept, "few_shot")
-    need(
-        random.getstate() == state,
-        "The global random numbers were used: draw from your own random.Random(seed).",
-    )
-    need(
-        len(pair) == 2 and all(isinstance(part, list) for part in pair),
-        "few_shot should give two lists, (train, val).",
-    )
+    need(random.getstate() == state,
+         "The global random numbers were used: draw from your own random.Random(seed).")
+    need(len(pair) == 2 and all(isinstance(part, list) for part in pair),
+         "few_shot should give two lists, (train, val).")
     labels_of_a_small_set(pair[0])
     for shots, seed in ((2, 1), (4, 3), (3, 0)):
         compare_sample(student, small, shots, seed)
@@ -71,20 +65,14 @@ def made_dataset(student, train, val):
 def labels_of_a_small_set(items):
     """Raises Wrong unless classes of 3, 1 and 3 pictures gave 2, 1 and 2 of them, in order."""
     few = [item.label for item in items]
-    need(
-        len({item.path for item in items}) == len(items),
-        "A picture was drawn twice: draw without replacement.",
-    )
-    need(
-        sorted(few) == [0, 0, 1, 2, 2],
-        f"From classes of 3, 1 and 3 pictures, 2 shots gave the labels {few}: two of "
-        "each class are wanted, and all of a class that has fewer.",
-    )
-    need(
-        few == [2, 2, 0, 0, 1],
-        f"The classes come in the order {list(dict.fromkeys(few))}: the order of first "
-        "appearance in train is [2, 0, 1].",
-    )
+    need(len({item.path for item in items}) == len(items),
+         "A picture was drawn twice: draw without replacement.")
+    need(sorted(few) == [0, 0, 1, 2, 2],
+         f"From classes of 3, 1 and 3 pictures, 2 shots gave the labels {few}: two of each class "
+         "are wanted, and all of a class that has fewer.")
+    need(few == [2, 2, 0, 0, 1],
+         f"The classes come in the order {list(dict.fromkeys(few))}: the order of first appearance "
+         "in train is [2, 0, 1].")
 
 
 def compare_sample(student, data, shots, seed):
@@ -105,23 +93,17 @@ def compare_indices(pair, wanted, case):
     """Raises Wrong unless the numbers of the training and of the validation items are these."""
     told = f"With {case['shots']} shots and seed {case['seed']}"
     train, val = ([int(item.path) for item in part] for part in pair)
-    need(
-        train == wanted[0],
-        f"{told} the training pictures are {train}, and {wanted[0]} in CoOp's code: one stream "
-        "from the seed, class after class; nothing is drawn for a class that is too small, which "
-        "gives all its pictures in their order.",
-    )
-    need(
-        len(val) == len(wanted[1]),
-        f"{told} there are {len(val)} validation pictures, and min(shots, 4) of each class are "
-        f"{len(wanted[1])}.",
-    )
-    need(
-        val == wanted[1],
-        f"{told} the training pictures are right and the validation pictures are not: "
-        "they come from the same stream, after the training pictures, and nothing is drawn for a "
-        "class that is too small.",
-    )
+    need(train == wanted[0],
+         f"{told} the training pictures are {train}, and {wanted[0]} in CoOp's code: one stream "
+         "from the seed, class after class; nothing is drawn for a class that is too small, which "
+         "gives all its pictures in their order.")
+    need(len(val) == len(wanted[1]),
+         f"{told} there are {len(val)} validation pictures, and min(shots, 4) of each class are "
+         f"{len(wanted[1])}.")
+    need(val == wanted[1],
+         f"{told} the training pictures are right and the validation pictures are not: they come "
+         "from the same stream, after the training pictures, and nothing is drawn for a class that "
+         "is too small.")
 
 
 # 17: base and new
@@ -139,10 +121,8 @@ def base_and_new(student):
         for which, labels in (("base", range(half)), ("new", range(half, K))):
             got = student.split_classes(data, which)
             need(got is not None, "split_classes gave None: is a `return` missing?")
-            need(
-                data == kept,
-                "The data set that came in was changed: make a copy (dataclasses.replace).",
-            )
+            need(data == kept,
+                 "The data set that came in was changed: make a copy (dataclasses.replace).")
             compare_half(got, data, (which, labels))
     for word in ("old", "", "e"):
         unknown_classes(student, data, word)
@@ -164,31 +144,21 @@ def compare_half(half, data, which_and_labels):
     """Raises Wrong unless this is the half of the data set with these labels."""
     which, labels = which_and_labels
     names = data.classnames[labels.start : labels.stop]
-    need(
-        list(half.classnames) == names,
-        f'Of the classes {data.classnames}, "{which}" has {half.classnames}, and {names} are '
-        "wanted: the first ceil(K/2) are base, in the order of their labels.",
-    )
+    need(list(half.classnames) == names,
+         f'Of the classes {data.classnames}, "{which}" has {half.classnames}, and {names} are '
+         "wanted: the first ceil(K/2) are base, in the order of their labels.")
     for part in ("train", "val", "test"):
         wanted = [(i.path, i.label) for i in getattr(data, part) if i.label in labels]
         got = [(i.path, i.label) for i in getattr(half, part)]
-        need(
-            [p for p, _ in got] == [p for p, _ in wanted],
-            f"{which}.{part} should have exactly the pictures of its classes, in their order.",
-        )
-        need(
-            got == [(p, label - labels.start) for p, label in wanted],
-            f"{which}.{part} has the labels {sorted({label for _, label in got})}: they count "
-            "from 0 in each half.",
-        )
-    need(
-        (half.name, half.templates) == (data.name, data.templates),
-        "Name and templates stay what they were.",
-    )
-    need(
-        (half.own_split, half.folder) == (data.own_split, data.folder),
-        "`own_split` and `folder` stay what they were: dataclasses.replace keeps them.",
-    )
+        need([p for p, _ in got] == [p for p, _ in wanted],
+             f"{which}.{part} should have exactly the pictures of its classes, in their order.")
+        need(got == [(p, label - labels.start) for p, label in wanted],
+             f"{which}.{part} has the labels {sorted({label for _, label in got})}: they count "
+             "from 0 in each half.")
+    need((half.name, half.templates) == (data.name, data.templates),
+         "Name and templates stay what they were.")
+    need((half.own_split, half.folder) == (data.own_split, data.folder),
+         "`own_split` and `folder` stay what they were: dataclasses.replace keeps them.")
 
 
 # 18: the harmonic mean
@@ -204,10 +174,8 @@ def harmonic(student):
         need(got is not None, "harmonic_mean gave None: is a `return` missing?")
         means = {"arithmetic": (b + n) / 2, "geometric": math.sqrt(b * n)}
         for name, mean in means.items():
-            need(
-                abs(got - mean) > 1e-3,
-                f"{b} and {n} gave {got:.2f}, the {name} mean: H = 2 b n / (b + n).",
-            )
+            need(abs(got - mean) > 1e-3,
+                 f"{b} and {n} gave {got:.2f}, the {name} mean: H = 2 b n / (b + n).")
         right = 2 * b * n / (b + n)
         need(abs(got - right) < 1e-6, f"{b} and {n} gave {got:.3f}, and H is {right:.3f}.")
     several_seeds(student)
@@ -235,12 +203,8 @@ def several_seeds(student):
     got = student.harmonic_mean(cells)
     unchanged(cells, kept, "harmonic_mean")
     right = 2 * b * n / (b + n)
-    need(
-        abs(got - 2 * 60 * 20 / 80) > 1e-3,
-        f"The median over the seeds was taken: {got:.3f}, and with the mean H is {right:.3f}.",
-    )
-    need(
-        abs(got - right) < 1e-6,
-        f"Base {list(base.values())} and new {list(new.values())} gave {got:.3f}, and {right:.3f} "
-        "is wanted: first the mean over the seeds of each half, then H.",
-    )
+    need(abs(got - 2 * 60 * 20 / 80) > 1e-3,
+         f"The median over the seeds was taken: {got:.3f}, and with the mean H is {right:.3f}.")
+    need(abs(got - right) < 1e-6,
+         f"Base {list(base.values())} and new {list(new.values())} gave {got:.3f}, and {right:.3f} "
+         "is wanted: first the mean over the seeds of each half, then H.")

@@ -6,43 +6,38 @@ from pathlib import Path
 from notes.exercises.judge import need, of_type
 
 BEFORE = "def f(x):\n    y = x + 1\n    return y\n"
-SAME = {
-    "a comment": "def f(x):\n    y = x + 1  # one more\n    return y\n",
-    "a docstring": 'def f(x):\n    """One more."""\n    y = x + 1\n    return y\n',
-    "an empty line": "def f(x):\n    y = x + 1\n\n    return y\n",
-    "a docstring of the file": f'"""A file."""\n\n{BEFORE}',
-}
-OTHER = {
-    "a number (1 became 2)": BEFORE.replace("1", "2"),
-    "a sign (+ became -)": BEFORE.replace("+", "-"),
-    "a name (y became z)": BEFORE.replace("y", "z"),
-    "a string": f'{BEFORE}\nNAME = "a"\n',
-    "that string (a became b)": f'{BEFORE}\nNAME = "b"\n',
-    "the first line of a function": BEFORE.replace("y = x + 1", "y = x + 3"),
-    "the last line of a function": BEFORE.replace("return y", "return x"),
-    "a line at the top of a function without a docstring": "def f(x):\n    return x\n",
-    "the order of two lines": "def f(x):\n    return y\n    y = x + 1\n",
-    "a second function": f"{BEFORE}\n\n{BEFORE.replace('f(', 'g(')}",
-    "the first of two functions": f"{BEFORE.replace('1', '4')}\n\n{BEFORE.replace('f(', 'g(')}",
-    "a line in an inner class": f"{BEFORE}\nclass C:\n    a = 1\n",
-    "that line (1 became 2)": f"{BEFORE}\nclass C:\n    a = 2\n",
-    "the kind of a number (1 became 1.0)": BEFORE.replace("1", "1.0"),
-    "a number that became a string": BEFORE.replace("1", '"1"'),
-    "a capital letter": BEFORE.replace("y", "Y"),
-    "spaces in a string": f'{BEFORE}\nNAME = "a  b"\n',
-    "one of these spaces": f'{BEFORE}\nNAME = "a b"\n',
-    "what follows # in a string": f'{BEFORE}\nNAME = "#a"\n',
-    "that letter behind # (a became b)": f'{BEFORE}\nNAME = "#b"\n',
-    "a default value": BEFORE.replace("(x)", "(x=1)"),
-    "that value (1 became 2)": BEFORE.replace("(x)", "(x=2)"),
-    "a decorator": f"@cache\n{BEFORE}",
-    "an import": f"import a\n{BEFORE}",
-    "that import (a became b)": f"import b\n{BEFORE}",
-    "a condition": "def f(x):\n    if x:\n        y = x + 1\n    return y\n",
-    "the indentation of a line": "def f(x):\n    if x:\n        y = x + 1\n        return y\n",
-    "the end of a long file": f"{BEFORE * 50}\nNAME = 1\n",
-    "that end (1 became 2)": f"{BEFORE * 50}\nNAME = 2\n",
-}
+SECOND = BEFORE.replace("f(", "g(")
+SAME = {"a comment": "def f(x):\n    y = x + 1  # one more\n    return y\n",
+        "a docstring": 'def f(x):\n    """One more."""\n    y = x + 1\n    return y\n',
+        "an empty line": "def f(x):\n    y = x + 1\n\n    return y\n",
+        "a docstring of the file": f'"""A file."""\n\n{BEFORE}'}
+OTHER = {"a number (1 became 2)": BEFORE.replace("1", "2"),
+         "a sign (+ became -)": BEFORE.replace("+", "-"),
+         "a name (y became z)": BEFORE.replace("y", "z"), "a string": f'{BEFORE}\nNAME = "a"\n',
+         "that string (a became b)": f'{BEFORE}\nNAME = "b"\n',
+         "the first line of a function": BEFORE.replace("y = x + 1", "y = x + 3"),
+         "the last line of a function": BEFORE.replace("return y", "return x"),
+         "a line at the top of a function without a docstring": "def f(x):\n    return x\n",
+         "the order of two lines": "def f(x):\n    return y\n    y = x + 1\n",
+         "a second function": f"{BEFORE}\n\n{SECOND}",
+         "the first of two functions": f"{BEFORE.replace('1', '4')}\n\n{SECOND}",
+         "a line in an inner class": f"{BEFORE}\nclass C:\n    a = 1\n",
+         "that line (1 became 2)": f"{BEFORE}\nclass C:\n    a = 2\n",
+         "the kind of a number (1 became 1.0)": BEFORE.replace("1", "1.0"),
+         "a number that became a string": BEFORE.replace("1", '"1"'),
+         "a capital letter": BEFORE.replace("y", "Y"),
+         "spaces in a string": f'{BEFORE}\nNAME = "a  b"\n',
+         "one of these spaces": f'{BEFORE}\nNAME = "a b"\n',
+         "what follows # in a string": f'{BEFORE}\nNAME = "#a"\n',
+         "that letter behind # (a became b)": f'{BEFORE}\nNAME = "#b"\n',
+         "a default value": BEFORE.replace("(x)", "(x=1)"),
+         "that value (1 became 2)": BEFORE.replace("(x)", "(x=2)"),
+         "a decorator": f"@cache\n{BEFORE}", "an import": f"import a\n{BEFORE}",
+         "that import (a became b)": f"import b\n{BEFORE}",
+         "a condition": "def f(x):\n    if x:\n        y = x + 1\n    return y\n",
+         "the indentation of a line": "def f(x):\n    if x:\n        y = x + 1\n        return y\n",
+         "the end of a long file": f"{BEFORE * 50}\nNAME = 1\n",
+         "that end (1 became 2)": f"{BEFORE * 50}\nNAME = 2\n"}
 
 
 def stale_result(student):
@@ -58,19 +53,15 @@ def stale_result(student):
         seen = {digest: "the code as it was"}
         for what, text in OTHER.items():
             other = digests.of(text)
-            need(
-                other not in seen,
-                f"Another digest is wanted for {what}; it is that of {seen.get(other)}. A result "
-                "of the old code would be taken for one of the new code.",
-            )
+            need(other not in seen,
+                 f"Another digest is wanted for {what}; it is that of {seen.get(other)}. A result "
+                 "of the old code would be taken for one of the new code.")
             seen[other] = what
         first, last = OTHER["a number (1 became 2)"], OTHER["a sign (+ became -)"]
         both = digests.of(BEFORE, BEFORE)
         for place, texts in (("first", (first, BEFORE)), ("last", (BEFORE, last))):
-            need(
-                digests.of(*texts) != both,
-                f"Of two files, the {place} one was edited, and the digest is the same.",
-            )
+            need(digests.of(*texts) != both,
+                 f"Of two files, the {place} one was edited, and the digest is the same.")
         need(digests.of(first, last) != digests.of(last, first), "The order of files counts.")
 
 

@@ -13,12 +13,9 @@ from prompts import METHODS
 
 def theta(student):
     """14: torch's own attention, Eq. (5) written out, dropout, and the gradients of all of it."""
-    for layers, number, width, heads, attention in (
-        (3, 6, 8, 1, "literal"),
-        (2, 4, 8, 2, "normed"),
-        (4, 2, 12, 3, "literal"),
-        (1, 6, 12, 1, "normed"),
-    ):
+    for layers, number, width, heads, attention in ((3, 6, 8, 1, "literal"), (2, 4, 8, 2, "normed"),
+                                                    (4, 2, 12, 3, "literal"),
+                                                    (1, 6, 12, 1, "normed")):
         ours = student.Theta(width, heads, 0.0, attention)
         for parameter in ours.parameters():
             nn.init.normal_(parameter)
@@ -32,15 +29,9 @@ def torch_attention(theta, U):
     """torch's own attention with the weights of this theta: U [depth, 2n, D] → the same shape."""
     sequence_first = U.transpose(0, 1)
     weights = (theta.in_proj.weight, theta.in_proj.bias, None, None, False, 0.0)
-    output, _ = F.multi_head_attention_forward(
-        *[sequence_first] * 3,
-        U.shape[-1],
-        theta.heads,
-        *weights,
-        theta.out_proj.weight,
-        theta.out_proj.bias,
-        need_weights=False,
-    )
+    output, _ = F.multi_head_attention_forward(*[sequence_first] * 3, U.shape[-1], theta.heads,
+                                               *weights, theta.out_proj.weight, theta.out_proj.bias,
+                                               need_weights=False)
     return output.transpose(0, 1)
 
 
@@ -49,17 +40,12 @@ def attention_of(theta, U):
     shape, heads, D = list(U.shape), theta.heads, U.shape[-1]
     got = tensor(theta.self_attention(U), shape, f"self_attention(U {shape})")
     right = torch_attention(theta, U)
-    mistakes = [
-        (
-            torch_attention(theta, U.transpose(0, 1)).transpose(0, 1),
-            "The layers attend to each other: the sequence is the axis of the 2n prompts.",
-        ),
-        (theta.out_proj(theta.in_proj(U)[..., 2 * D :]), "Each prompt sees itself alone."),
-    ]
-    otherwise = (
-        f"Self-attention with {heads} head(s) differs from torch's own MultiheadAttention. "
-        "A head is a slice of D, its scores are divided by sqrt(D / H), and out_proj comes last."
-    )
+    mistakes = [(torch_attention(theta, U.transpose(0, 1)).transpose(0, 1),
+                 "The layers attend to each other: the sequence is the axis of the 2n prompts."),
+                (theta.out_proj(theta.in_proj(U)[..., 2 * D :]), "Each prompt sees itself alone.")]
+    otherwise = (f"Self-attention with {heads} head(s) differs from torch's own "
+                 "MultiheadAttention. A head is a slice of D, its scores are divided by sqrt(D / "
+                 "H), and out_proj comes last.")
     compare(got, right, mistakes, otherwise)
     same_gradients(got, right, {"U": U, "in_proj": theta.in_proj.weight})
 
@@ -82,11 +68,9 @@ def equation_5(theta, U):
         (FFN(middle) + normed, "The FFN of Eq. (5) reads LN(U'), and not U'."),
         (FFN(normed), "The second residual is missing."),
         (middle, "The second line of Eq. (5) is missing."),
-        (
-            other_theta,
-            f"attention={theta.attention!r}: SA reads {reads}, and yours reads {other_reads}: "
-            "`seen` is what it reads.",
-        ),
+        (other_theta,
+         f"attention={theta.attention!r}: SA reads {reads}, and yours reads {other_reads}: `seen` "
+         "is what it reads."),
     ]
     otherwise = "Theta is not Eq. (5): U' = SA(seen) + LN(U), then FFN(LN(U')) + LN(U')."
     got = tensor(theta(U), list(U.shape), f"theta(U {list(U.shape)})")
@@ -135,20 +119,14 @@ def mixing(student):
         for half in (0, 1):
             changed = changed_prompts(method, n * half)
             told = f"I changed one {kinds[half]} prompt of layer 2. "
-            need(
-                changed[half][1].all(),
-                f"{told}Other {kinds[half]} prompts of layer 2 did not change: the prompts of a "
-                "layer do not see each other.",
-            )
-            need(
-                changed[1 - half][1].all(),
-                f"{told}The {kinds[1 - half]} prompts of layer 2 did not change: they do not "
-                "see the other half.",
-            )
-            need(
-                all(c.sum() == n for c in changed),
-                f"{told}Prompts of other layers changed: different layers do not mix in Eq. (5).",
-            )
+            need(changed[half][1].all(),
+                 f"{told}Other {kinds[half]} prompts of layer 2 did not change: the prompts of a "
+                 "layer do not see each other.")
+            need(changed[1 - half][1].all(),
+                 f"{told}The {kinds[1 - half]} prompts of layer 2 did not change: they do not see "
+                 "the other half.")
+            need(all(c.sum() == n for c in changed),
+                 f"{told}Prompts of other layers changed: different layers do not mix in Eq. (5).")
     theta(student)
 
 
@@ -158,10 +136,8 @@ def changed_prompts(method, place):
     change, [depth, n] each."""
     old = method.prompts()
     method.U[1, place] += torch.randn(method.U.shape[-1])
-    return [
-        (new - before).abs().amax(dim=-1) > 1e-6
-        for new, before in zip(method.prompts(), old, strict=True)
-    ]
+    return [(new - before).abs().amax(dim=-1) > 1e-6 for new,
+            before in zip(method.prompts(), old, strict=True)]
 
 
 # 24: attention that is there and does nothing
@@ -184,16 +160,12 @@ def influence_of_a_prompt(student):
 
 def compare_influence(got, function, wanted, called):
     """Raises Wrong unless a measured influence is the one that is known."""
-    need(
-        got < 1e-6 or function is not alone,
-        f"{called} is {got:.4g}, and 0 is wanted: {alone.__doc__} Is prompt i itself counted?",
-    )
-    need(
-        abs(got - wanted) < 1e-3 * wanted + 1e-6,
-        f"{called} is {got:.4g}, and {wanted:.4g} is wanted. {function.__doc__} Turn the numbers "
-        "of prompt i around, in all layers, and take the mean of |new - old| / |old| over the "
-        "other prompts and over the layers.",
-    )
+    need(got < 1e-6 or function is not alone,
+         f"{called} is {got:.4g}, and 0 is wanted: {alone.__doc__} Is prompt i itself counted?")
+    need(abs(got - wanted) < 1e-3 * wanted + 1e-6,
+         f"{called} is {got:.4g}, and {wanted:.4g} is wanted. {function.__doc__} Turn the numbers "
+         "of prompt i around, in all layers, and take the mean of |new - old| / |old| over the "
+         "other prompts and over the layers.")
 
 
 def theta_of_start(student, method):
@@ -206,19 +178,13 @@ def theta_of_start(student, method):
     got = tensor(function(U), list(U.shape), "theta_forward(theta, U)")
     literal = literal_theta(theta, U)
     other_residual = theta.ln_2(torch_attention(theta, theta.ln_1(U)) + U)
-    mistakes = [
-        (
-            literal,
-            "Your measure is right. With theta as it is, one prompt of a fresh U moves the others "
-            f"by {student.influence(function, U.detach(), 0):.1e} of their length: attention is "
-            "there, and does next to nothing. Compare the lengths of SA(U) and LN(U), and change "
-            "what SA reads.",
-        ),
-        (
-            theta.ffn(other_residual) + other_residual,
-            "The residual is LN(U) as before, and not U: change only what SA reads.",
-        ),
-    ]
+    mistakes = [(literal,
+                 "Your measure is right. With theta as it is, one prompt of a fresh U moves the "
+                 f"others by {student.influence(function, U.detach(), 0):.1e} of their length: "
+                 "attention is there, and does next to nothing. Compare the lengths of SA(U) and "
+                 "LN(U), and change what SA reads."),
+                (theta.ffn(other_residual) + other_residual,
+                 "The residual is LN(U) as before, and not U: change only what SA reads.")]
     otherwise = "theta_forward should be Eq. (5) with SA(LN(U)) in the place of SA(U)."
     compare(got, sa_of_normed(theta, U), mistakes, otherwise)
     same_gradients(got, sa_of_normed(theta, U), {"U": U, "in_proj": theta.in_proj.weight})
