@@ -18,6 +18,26 @@ def deeper(prompts, first="T[:1]"):
 
 
 WRONG = [
+    # typical ones
+    (19, {LOGITS: """
+        f = nn.functional.normalize(image_features, dim=-1)
+        return self.clip.logit_scale.exp() * f @ self.class_weights().T"""}, "Eq. (3)"),
+    (20, {WEIGHTS: "return encode_trees(self.clip, self.trees, T[:1]).squeeze(0)"},
+     "whole sequences"),
+    (20, deeper("T"), "whole sequences"),
+    (21, {PI: "pi = self.meta_net(F.normalize(image_features, dim=0))"}, "alone"),
+    # `prompts` is changed until the vectors fit
+    (20, {"UPT.prompts": """
+        U_v, U_t = self.theta(self.U).split(self.n_ctx, dim=1)
+        return U_t[: self.text_depth], self.to_visual(U_v)"""}, "`prompts` changed"),
+    (20, {"UPT.prompts": """
+        U_t, U_v = self.theta(self.U).split(self.n_ctx, dim=1)
+        return U_t, self.to_visual(U_v)"""}, "`prompts` changed"),
+    # no company, no symptom
+    (21, {("CoCoOp.classify", "parts"): "parts = image_features.split(1)"}, "still there"),
+    (21, {("CoCoOp.classify", "found"): """
+        found = [cosines(x, self.class_weights(self.context(x)).mean(dim=0)) for x in parts]"""},
+     "In company"),
     # 19: not a cosine
     (19, logits(w="self.class_weights().detach()"), "gradient"),
     (19, {LOGITS: "with torch.no_grad():\n    w = self.class_weights()\nreturn w"}, "shape"),

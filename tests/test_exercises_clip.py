@@ -22,17 +22,79 @@ def cosine(f, scale="self.clip.logit_scale.exp()"):
 
 
 WRONG = [
+    # typical ones
+    (1, {(JOIN, "i += 2"): "i += 1"}, "used up"),
+    (1, {(MERGE, "best"): "best = min(zip(symbols, symbols[1:]), key=lambda p: p not in self.rank)"},
+     "learned first"),
+    (2, {"causal_mask": "return torch.ones(length, length, device=device).triu().bool()"},
+     "comes after it"),
+    (2, {"causal_mask": "return torch.ones(length, length, device=device).tril(-1).bool()"},
+     "itself"),
+    (3, {(EMBED, "self.conv1"): "x = self.conv1(images).transpose(2, 3).flatten(2).transpose(1, 2)"},
+     "column by column"),
+    (3, {(EMBED, "torch.cat"): "x = torch.cat([x, class_token], dim=1) + self.positional_embedding"},
+     "class token"),
+    (4, {CLASSIFY: cosine("F.normalize(image_features, dim=-1)", "self.clip.logit_scale")},
+     "logarithm"),
+    (4, {CLASSIFY: cosine("image_features")}, "length"),
+    (5, {FEATURES: """
+        tokens = self.clip.tokenizer(texts, self.clip.context_length)
+        return self.clip.encode_text(tokens)"""}, "before you average"),
+    (5, {(SET, "self.register_buffer"):
+         'self.register_buffer("weights", torch.stack(features).mean(dim=0), persistent=False)'},
+     "normalise again"),
+    (7, {TEXT: encode_text("torch.full((len(tokens),), tokens.shape[1] - 1)")}, "padding"),
+    (7, {TEXT: encode_text("(tokens != 0).sum(dim=-1) - 2")}, "a word"),
+    (25, {("scale_and_shift", "shift"): "shift = np.array([-m for m in mean], dtype=np.float32)"},
+     "OpenAI's mean"),
+    (25, {(TO_TENSOR, "scale, shift"):
+          "scale, shift = scale_and_shift(self.mean[::-1], self.std[::-1])"}, "OpenAI's mean"),
+    # joined strings are compared: a + bc and ab + c are alike
+    (1, {JOIN: """
+        merged, i = [], 0
+        while i < len(symbols):
+            two = "".join(symbols[i : i + 2])
+            is_pair = i + 1 < len(symbols) and two == "".join(pair)
+            merged.append(two if is_pair else symbols[i])
+            i += 2 if is_pair else 1
+        return merged"""}, "though both spell"),
+    # at most four merges
+    (1, {MERGE: """
+        symbols = to_symbols(word)
+        for _ in range(4):
+            pairs = [pair for pair in zip(symbols, symbols[1:]) if pair in self.rank]
+            if pairs:
+                symbols = merge_pair(symbols, min(pairs, key=self.rank.get))
+        return symbols"""}, "go on until"),
+    (2, {"causal_mask":
+         "return torch.ones(256, 256, device=device).tril().bool()[:length, :length]"},
+     "[256, 256], and [300, 300]"),
+    # on the CPU, whatever the device is
+    (3, {(EMBED, "class_token"):
+         "class_token = self.class_embedding + torch.zeros(len(x), 1, x.shape[-1])"}, "on the CPU"),
+    (4, {CLASSIFY: cosine("image_features / image_features.norm(dim=-1, keepdim=True)") +
+         " + torch.zeros(len(self.weights))"}, "on the CPU"),
+    (4, {CLASSIFY: "return self.clip.logit_scale.exp() * cosines(image_features, self.weights)"},
+     "call `cosines`"),
+    (4, {CLASSIFY: cosine("F.normalize(image_features.double(), dim=-1)").replace(
+        "self.weights", "self.weights.double()")}, "float64"),
+    (5, {(SET, "names, features"):
+         "names, features = [n.replace('-', ' ') for n in readable_names(classnames)], []"},
+     "A hyphen"),
+    (7, {TEXT: encode_text("tokens.argmax(dim=-1)").replace("causal_mask(tokens.shape[1])",
+                                                            "causal_mask(tokens.shape[1]).T")},
+     "mask is turned"),
     # 1: merges
     (1, {(JOIN, "return"): "return tuple(merged)"}, "gave a tuple, and a list is wanted"),
     (1, {(JOIN, "return"): "merged"}, "is a `return` missing"),
-    (1, {(MERGE, "symbols 1"): "symbols = list(word)\nsymbols[-1] += END_OF_WORD"}, "two bytes"),
-    (1, {(MERGE, "symbols 1"): "symbols = list(word)"}, "merge('abc')"),
+    (1, {(MERGE, "to_symbols"): "symbols = list(word)\nsymbols[-1] += END_OF_WORD"}, "two bytes"),
+    (1, {(MERGE, "to_symbols"): "symbols = list(word)"}, "merge('abc')"),
     (1, {(MERGE, "while"): "symbols = merge_pair(symbols, self.merges[0])"}, "merge"),
     (1, {(MERGE,
           "best"): "known = [pair for pair in pairs if pair in self.rank]\nbest = known[-1] if "
                    "known else None"}, "learned first"),
-    (1, {(MERGE, "symbols 2"): "return merge_pair(symbols, best)"}, "go on until"),
-    (1, {(JOIN, "i 2"): "i += 2\nmerged += symbols[i:]\nreturn merged"},
+    (1, {(MERGE, "merge_pair"): "return merge_pair(symbols, best)"}, "go on until"),
+    (1, {(JOIN, "i += 1"): "i += 2\nmerged += symbols[i:]\nreturn merged"},
      "the last two symbols can be"),
     (1, {JOIN: """
         text = " ".join(symbols)
@@ -101,13 +163,13 @@ WRONG = [
         p = torch.arange(length, device=device).to(torch.int8)
         return p <= p[:, None]"""}, "token 128"),
     # 3: patches
-    (3, {(EMBED, "x 1"): "x = self.conv1(images)\nx = x.reshape(len(x), -1, x.shape[1])"},
+    (3, {(EMBED, "self.conv1"): "x = self.conv1(images)\nx = x.reshape(len(x), -1, x.shape[1])"},
      "does not exchange axes"),
-    (3, {(EMBED, "x 1"): "x = self.conv1(images).flatten(2).transpose(1, 2).detach()"}, "conv1"),
+    (3, {(EMBED, "self.conv1"): "x = self.conv1(images).flatten(2).transpose(1, 2).detach()"}, "conv1"),
     (3,
      {(EMBED, "class_token"): "class_token = self.class_embedding.detach().expand(len(x), 1, -1)"},
      "class_embedding gets no gradient"),
-    (3, {(EMBED, "x 2"): "x = torch.cat([class_token, x + self.positional_embedding[1:]], dim=1)"},
+    (3, {(EMBED, "torch.cat"): "x = torch.cat([class_token, x + self.positional_embedding[1:]], dim=1)"},
      "has a position, too"),
     (3, {(EMBED, "return"): "return x"}, "`ln_pre` is missing"),
     (3, {(EMBED, "return"): "return self.ln_pre(x.detach())"}, "no gradient"),
@@ -117,15 +179,13 @@ WRONG = [
         return nn.functional.layer_norm(x, bias.shape, self.ln_pre.weight, bias)"""},
      "ln_pre.bias gets no gradient"),
     # no gradient for the pictures
-    (3, {(EMBED, "x 1"): "x = self.conv1(images.detach()).flatten(2).transpose(1, 2)"},
+    (3, {(EMBED, "self.conv1"): "x = self.conv1(images.detach()).flatten(2).transpose(1, 2)"},
      "`images` gets no gradient"),
     # 4: the classifier
     (4, {CLASSIFY: cosine("image_features / image_features.norm()")}, "without `dim`"),
     (4, {CLASSIFY: cosine("F.normalize(image_features, dim=0)")}, "over the batch"),
     (4, {CLASSIFY: cosine("F.normalize(image_features, dim=-1).detach()")}, "no gradient"),
-    (4, {CLASSIFY: """
-        with torch.no_grad():
-            return self.clip.logit_scale.exp() * cosines(image_features, self.weights)"""},
+    (4, {CLASSIFY: "with torch.no_grad():\n    " + cosine("F.normalize(image_features, dim=-1)").replace("\n", "\n    ")},
      "no gradient"),
     (4, {CLASSIFY: cosine("F.normalize(image_features, dim=-1)", "100")}, "The logit of picture 0"),
     (4,
@@ -189,7 +249,7 @@ WRONG = [
     (7, {TEXT: encode_text("tokens.argmax(dim=-1)").replace("return ", "return 2 * ")},
      "no position"),
     (7, {TEXT: encode_text("tokens.argmax(dim=-1)").replace(", causal_mask(tokens.shape[1])", "")},
-     "no position"),
+     "All tokens see"),
     (7, {TEXT: encode_text("tokens.argmax(dim=-1)").replace("eos])", "eos].detach())")},
      "no gradient"),
     (7, {TEXT: encode_text("tokens.argmax(dim=-1)").replace("eos])", "eos])[:1]")}, "shape"),
@@ -219,7 +279,7 @@ WRONG = [
     (25, {("Preprocess.augment", "return"): "return Preprocess(self.size).to_tensor(image)"},
      "another group's"),
     # rows and columns exchanged
-    (25, {(TO_TENSOR, "pixels 1"): "pixels = np.asarray(image).transpose(2, 1, 0)"}, "shape"),
+    (25, {(TO_TENSOR, "np.asarray"): "pixels = np.asarray(image).transpose(2, 1, 0)"}, "shape"),
     # float64
     (25, {(TO_TENSOR, "return"): "return torch.from_numpy(pixels).double()"}, "float32"),
     # kept by size
@@ -232,6 +292,9 @@ WRONG = [
 ]
 
 RIGHT = [
+    (4, {CLASSIFY: cosine("F.normalize(image_features, dim=-1)")}),
+    (3, {(EMBED, "class_token"):
+         "class_token = self.class_embedding + torch.zeros_like(x[:, :1])"}),
     (1, {JOIN: """
         merged = []
         for symbol in symbols:
@@ -275,10 +338,8 @@ RIGHT = [
           "x "
           "1"): "x = self.conv1(images)\nx = x.reshape(x.shape[0], x.shape[1], -1).permute(0, 2, "
                 "1)"}),
-    (3, {(EMBED,
-          "class_token"): "class_token = self.class_embedding + torch.zeros(len(x), 1, "
-                          "x.shape[-1])"}),
-    (3, {(EMBED, "x 1"): """
+    (3, {(EMBED, "class_token"): "class_token = self.class_embedding[None, None].repeat(len(x), 1, 1)"}),
+    (3, {(EMBED, "self.conv1"): """
         B, _, H, W = images.shape
         p = self.conv1.kernel_size[0]
         x = images.reshape(B, 3, H // p, p, W // p, p)

@@ -4,9 +4,9 @@ import re
 
 from tests.answers import both_tests
 
-NET = ("CoCoOp.__init__", "self.meta_net", "self.meta_net.add_module 3")
+NET = ("CoCoOp.__init__", "self.meta_net", "linear2")
 CONTEXT, TREE, ENCODE = "CoCoOp.context", "PromptTree.__init__", "encode_trees"
-MASK = (TREE, "mask", "for 2")
+MASK = (TREE, "mask", "for beginning, row in")
 
 
 def net(first="nn.Linear(E, E // 16)", act="nn.ReLU()", second="nn.Linear(E // 16, D_t)"):
@@ -60,6 +60,47 @@ for beginning, row in place.items():
 """
 
 WRONG = [
+    # typical ones
+    (11, context(total="self.ctx + pi"), "wrong axis"),
+    (12, {ENCODE: """
+        features = []
+        for prompt in trees:
+            x = embed(clip, prompt.symbols, context)
+            x = x + clip.positional_embedding[: x.shape[1]]
+            for layer in clip.transformer.layers():
+                x = layer(x, prompt.mask)
+            features.append(clip.pool_text(x[:, prompt.eos]))
+        return torch.cat(features, dim=1)"""}, "position"),
+    (23, {(TREE, "for beginning, row in"): """
+        for beginning, row in place.items():
+            if len(beginning) > 1:
+                mask[row, place[beginning[:-1]]] = True"""}, "its ancestor"),
+    (23, {MASK: "mask = torch.ones(len(place), len(place)).tril().bool()"}, "another branch"),
+    # beginnings are compared as strings: 7,1 is taken for a beginning of 7,12
+    (23, {MASK: "texts = [','.join(map(str, a)) for a in place]\n"
+                "mask = torch.tensor([[a.startswith(b) for b in texts] for a in texts])"},
+     "another branch"),
+    # five squarings reach 32 ancestors
+    (23, {MASK: """
+        mask = torch.eye(len(place))
+        for beginning, row in place.items():
+            if len(beginning) > 1:
+                mask[row, place[beginning[:-1]]] = 1
+        for _ in range(5):
+            mask = (mask @ mask > 0).float()
+        mask = mask.bool()"""}, "its ancestor"),
+    (23, {(TREE, "position ="): "position = [len(beginning) for beginning in place]"},
+     "counted from 0"),
+    (23, {(TREE, "symbols ="): "symbols = [beginning[0] for beginning in place]"}, "last one of"),
+    (23, {(TREE, "eos ="): "eos = [len(prompt) - 1 for prompt in prompts]"}, "each prompt ends"),
+    (23, {(TREE, "register_buffer('mask'"): "self.register_buffer('mask', mask)"},
+     "persistent=False"),
+    # one ReLU too many, or in the wrong place
+    (11, context("self.meta_net(F.normalize(image_features, dim=-1)).relu()"), "too many"),
+    (11, context("self.meta_net(F.normalize(image_features, dim=-1).relu())"), "too many"),
+    (11, {NET: "self.meta_net = nn.Sequential(nn.Linear(E, E // 16), nn.Linear(E // 16, D_t), "
+               "nn.ReLU())"}, "not behind"),
+    (11, context(total="self.ctx + pi[:, None] + torch.zeros(len(self.ctx), 1)"), "on the CPU"),
     # 11: the Meta-Net
     (11, net(second="nn.Linear(E // 16, E)"), "E → E/16 → D_t"),
     (11, net(first="nn.Linear(D_t, D_t // 16)", second="nn.Linear(D_t // 16, D_t)"), "E → E/16"),
@@ -101,11 +142,11 @@ WRONG = [
         layers = nn.Linear(E, E // 16), nn.ReLU(), nn.Linear(E // 16, D_t)
         self.meta_net = nn.Sequential(*layers)
         nn.init.zeros_(layers[0].weight)
-        nn.init.zeros_(layers[0].bias)"""}, "is 0 at the start"),
+        nn.init.zeros_(layers[0].bias)"""}, "At the start no gradient"),
     # right in training only
     (11, context(total="self.ctx + self.training * pi[:, None]"), "pi is not added"),
     # 12: the tree
-    (12, {TREE: PLAIN_ATTRIBUTES}, "plain attribute"),
+    (23, {TREE: PLAIN_ATTRIBUTES}, "plain attribute"),
     (12, encode("embed(clip, tree.symbols, context.detach())"), "no gradient"),
     (12, encode(y="clip.pool_text(x[:, tree.eos]).detach()"), "no gradient"),
     (12, encode(more="x = x.detach() if i == 0 else x"), "no gradient"),
@@ -115,15 +156,15 @@ WRONG = [
     (12, encode(y="clip.pool_text(x[:, tree.eos.flip(0)])"), "come in another order"),
     (12, {**encode(), (ENCODE, "return"): "return features[0]"}, "shape"),
     (12,
-     {(ENCODE, "x 3"): "x = torch.cat([x[:, :1], deeper[:1], x[:, 1 + deeper.shape[1] :]], dim=1)"},
+     {(ENCODE, "deeper[i - 1"): "x = torch.cat([x[:, :1], deeper[:1], x[:, 1 + deeper.shape[1] :]], dim=1)"},
      "`deeper`"),
     (12, {(ENCODE,
            "x "
            "3"): "x = torch.cat([x[:, :1], deeper[i - 1 : i].detach(), x[:, 1 + deeper.shape[1] "
                  ":]], dim=1)"}, "`deeper` "),
-    (12, {(ENCODE, "x 3"): "x = torch.cat([x[:, :1], deeper[i - 1 : i], x[:, 5:]], dim=1)"},
+    (12, {(ENCODE, "deeper[i - 1"): "x = torch.cat([x[:, :1], deeper[i - 1 : i], x[:, 5:]], dim=1)"},
      "your code stopped"),
-    (12, {(ENCODE, "x 3"): "pass"}, "`deeper`"),
+    (12, {(ENCODE, "deeper[i - 1"): "pass"}, "`deeper`"),
     (12, {ENCODE: """
         features = []
         for v in context:
@@ -142,11 +183,11 @@ WRONG = [
             features.append(torch.stack(rows))
         return torch.stack(features)"""}, "Right, but slow"),
     # of two equal names only one counts
-    (12, {(TREE, "eos"): """
+    (23, {(TREE, "eos"): """
         eos = [place[each] for each in dict.fromkeys(map(tuple, prompts))]"""},
      "eos of the prompts"),
     # no gradient for the context if there are deeper prompts
-    (12, {(ENCODE, "x 1"): """
+    (12, {(ENCODE, "embed("): """
         x = embed(clip, tree.symbols, context.detach() if len(deeper) else context)"""},
      "beside `deeper`"),
     # a tree of one class loses an axis
@@ -185,6 +226,17 @@ WRONG = [
 ]
 
 RIGHT = [
+    # parameters of one's own
+    (11, {NET: """
+        self.w1, self.b1 = nn.Parameter(torch.randn(E // 16, E)), nn.Parameter(torch.zeros(E // 16))
+        self.w2, self.b2 = nn.Parameter(torch.randn(E // 16, D_t)), nn.Parameter(torch.zeros(D_t))
+        """, CONTEXT: """
+        h = F.relu(F.linear(F.normalize(image_features, dim=-1), self.w1, self.b1))
+        return self.ctx + (h @ self.w2 + self.b2)[:, None]"""}),
+    # the second layer begins at 0: the first step moves it
+    (11, {NET: """
+        self.meta_net = nn.Sequential(nn.Linear(E, E // 16), nn.ReLU(), nn.Linear(E // 16, D_t))
+        nn.init.zeros_(self.meta_net[2].weight)"""}),
     (11, {NET: """
         class Net(nn.Module):
             def __init__(self):
@@ -208,7 +260,7 @@ RIGHT = [
         return torch.cat(v, dim=1)"""}),
     (12, encode()),
     (12, {**encode(), TREE: BUFFERS}),
-    (12, {(ENCODE, "x 3"): """
+    (12, {(ENCODE, "deeper[i - 1"): """
         x = x.clone()
         x[:, 1 : 1 + deeper.shape[1]] = deeper[i - 1]"""}),
     (23, {MASK: LOOP.format("mask[row, place[beginning[:length]]] = True")}),

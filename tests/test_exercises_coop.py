@@ -52,6 +52,21 @@ if class_specific:
 """
 
 WRONG = [
+    # typical ones
+    (6, {("splice", "spliced"): "spliced = [*context[:before], *text, *context[before:]]"}, "'.'"),
+    (8, {INIT: """
+        if class_specific:
+            ctx = ctx.expand(len(classnames), -1, -1)
+            ctx = ctx if ctx_init else 0.02 * torch.randn(ctx.shape)"""}, "memory"),
+    (8, {CONTEXT: "context = self.ctx.transpose(0, -2).flatten(0, -2)[None]"},
+     "first vectors of all classes"),
+    # another start
+    (8, {INIT: CSC.format("ctx = ctx if ctx_init else 0.1 + 0.02 * torch.randn(ctx.shape)")},
+     "mean 0"),
+    (8, {INIT: CSC.format("ctx = ctx if ctx_init else 0.0693 * (torch.rand(ctx.shape) - 0.5)")},
+     "normally distributed"),
+    # the plain way asks the fast one
+    (8, {PLAIN: "return self.class_weights()"}, "each prompt for itself"),
     # 6: the splice
     (6, splice("[*context[:before], *words, *full_stop, *context[before:]]"), "'.'"),
     (6, splice("[*words, *context, *full_stop]"), "[V]_1"),
@@ -156,10 +171,9 @@ WRONG = [
             random = torch.from_numpy(0.02 * numpy.random.randn(K, M, D)).float()
             ctx = ctx.repeat(K, 1, 1) if ctx_init else random"""}, "torch.manual_seed"),
     # the first result is kept
-    (8, {PLAIN: """
-        if not hasattr(self, 'kept'):
-            object.__setattr__(self, 'kept', self.class_weights())
-        return self.kept"""}, "in evaluation, with another context"),
+    (8, {PLAIN: plain(ROW).replace("return clip.pool", "self.__dict__.setdefault('kept', clip.pool")
+         .rstrip() + ")\n    return self.__dict__['kept']"},
+     "in evaluation, with another context"),
     # right in training only
     (8, {CONTEXT: "context = self.ctx.flatten(0, -2)[None] * self.training"}, "in evaluation"),
 ]

@@ -3,7 +3,7 @@
 from tests.answers import both_tests
 
 RATE, SAMPLE, H, DIGEST = "learning_rate", "sample_per_class", "harmonic_mean", "digest_of_code"
-HALF, RETURN = ("split_classes", "half"), ("split_classes", "return 2")
+HALF, RETURN = ("split_classes", "half"), ("split_classes", "dataclasses.replace")
 SELECT, UPDATE = ("split_classes.select", "return"), (DIGEST, "digest.update")
 
 
@@ -57,6 +57,41 @@ return dataset
 """
 
 WRONG = [
+    # typical ones
+    (9, {RATE: """
+        if epoch == 0:
+            return 1e-5
+        return lr * (1 + math.cos(math.pi * (epoch - 1) / (epochs - 1))) / 2"""},
+     "published schedule"),
+    (10, {SAMPLE: """
+        sample = []
+        for label in sorted({item.label for item in items}):
+            group = [item for item in items if item.label == label]
+            sample += stream.sample(group, min(shots, len(group)))
+        return sample"""}, "first appearance"),
+    (10, {("few_shot", "val"):
+          "val = sample_per_class(dataset.val, min(shots, 4), random.Random(seed))"}, "same stream"),
+    (18, {H: "return sum(statistics.mean(cells[k].values()) for k in ('base', 'new')) / 2"},
+     "arithmetic"),
+    (26, {(DIGEST, "digest", "for"): """
+        for file in files:
+            digest, tree = hashlib.sha256(), ast.parse(file.read_bytes())
+            for node in ast.walk(tree):
+                if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
+                    del node.body[0]
+            digest.update(ast.dump(tree).encode())"""}, "the first one was edited"),
+    (10, sample("stream.sample(group, shots) if len(group) > shots else group"), ">=, and not >"),
+    (18, {H: """
+        if not {"base", "new"} <= cells.keys():
+            return None
+        b, n = (statistics.mean(cells[k].values()) for k in ("base", "new"))
+        2 * b * n / (b + n)"""}, "is a `return` missing"),
+    # `hash` is another one in each process
+    (26, {(DIGEST, "return"): "return f'{hash(digest.hexdigest()) % 16**8:08x}'"},
+     "When Python starts again"),
+    (26, {(DIGEST, "if"): """
+        if isinstance(node, (ast.Module, ast.FunctionDef)) and ast.get_docstring(node):
+            del node.body[0]"""}, "a docstring of a class was added"),
     # 9: the schedule
     (9, rate(first="lr / 200"), "whatever lr is"),
     (9, rate(rest="0.001 * (1 + math.cos(math.pi * (epoch - 1) / epochs))"), "published schedule"),
@@ -134,7 +169,7 @@ WRONG = [
     # raises another error
     (17, {("split_classes", "raise"): "raise KeyError(which)"}, "not KeyError"),
     # part of the word is enough
-    (17, {("split_classes", "if 2"): """
+    (17, {("split_classes", "if which == 'base'"): """
         if which == 'base':
             labels = range(half)
         elif which in 'new':
@@ -232,6 +267,12 @@ WRONG = [
 ]
 
 RIGHT = [
+    # in 32 bits
+    (9, {RATE: """
+        import numpy
+
+        cosine = 1 + math.cos(math.pi * (epoch - 1) / epochs)
+        return 1e-5 if epoch == 0 else float(numpy.float32(lr * cosine / 2))"""}),
     (9, rate()),
     (9, {RATE: """
         if not epoch:

@@ -3,9 +3,10 @@
 from tests.answers import both_tests
 
 ENCODE, INTRA, INTER = "VPT.encode_image", "intra_class_variance", "inter_class_variance"
-HEADS = ("Theta.self_attention", "q, k, v 2")
-MIXED, OUT = ("Theta.self_attention", "mixed"), ("Theta.self_attention", "return 2")
-FIRST, SECOND = ("Theta.forward", "U 2"), ("Theta.forward", "return 2")
+HEADS = ("Theta.self_attention", "unflatten")
+MIXED, OUT = ("Theta.self_attention", "mixed"), ("Theta.self_attention", "self.out_proj(mixed")
+PROMPTS = "UPT.prompts"
+THETA = ("Theta.forward", "# UPT Eq. (5)")
 
 
 def vpt(prompts, pooled="x"):
@@ -31,10 +32,15 @@ def insert(V="V[i]", when="i < depth", patches="x[:, -S:]"):
     return f"if {when}: x = {row}"
 
 
-def theta(first="self.dropout(self.self_attention(seen)) + normed", second=None):
+def theta(first="self.dropout(self.self_attention(seen)) + LN_U",
+          second="self.dropout(self.ffn(normed)) + normed"):
     """The two lines of Eq. (5)."""
-    second = second or "self.dropout(self.ffn(normed)) + normed"
-    return {FIRST: f"U = {first}", SECOND: f"return {second}"}
+    return {THETA: f"""
+        LN_U = self.ln_1(U)
+        seen = U if self.attention == "literal" else LN_U
+        U_1 = {first}
+        normed = self.ln_2(U_1)
+        return {second}"""}
 
 
 OWN_ATTENTION = """
@@ -60,6 +66,36 @@ def influence(change="changed[:, i] = U[:, i].flip(-1)", old="old",
 
 
 WRONG = [
+    # typical ones
+    (13, {(ENCODE, "if i < len(self.V)"): """
+        if i < len(self.V):
+            x = torch.cat([x[:, :1], self.V[i].expand(len(x), -1, -1), x[:, 1:]], dim=1)"""},
+     "pile up"),
+    (14, theta("self.dropout(self.self_attention(seen)) + U"), "first residual"),
+    (14, theta(second="self.dropout(self.ffn(normed)) + U"), "second residual"),
+    (15, theta("torch.cat([self.self_attention(half) for half in seen.chunk(2, dim=1)], dim=1)"
+               " + LN_U"), "other half"),
+    (15, theta("self.self_attention(seen.flatten(0, 1)[None])[0].unflatten(0, U.shape[:2]) + LN_U"),
+     "different layers"),
+    (16, {(INTRA, "var_c"): "var_c = (X_c - X_c.mean(dim=0)).square().mean()"}, "sum"),
+    (16, {(INTER, "return"): "return w.var(dim=0).sum().item()"}, "K - 1"),
+    # exp of a large score is infinite
+    (14, {MIXED: OWN_ATTENTION.format("q.shape[-1] ** 0.5", "").replace(
+        "scores.softmax(dim=-1)", "(scores.exp() / scores.exp().sum(dim=-1, keepdim=True))")},
+     "With large numbers"),
+    # repairs that turn or cut again
+    (15, {PROMPTS: """
+        U_hat = self.theta(self.U.transpose(0, 1))
+        U_t, U_v = U_hat.split(self.n_ctx, dim=0)
+        return U_t[: self.text_depth], self.to_visual(U_v)"""}, "do not see each other"),
+    (15, {PROMPTS: """
+        U_v, U_t = self.theta(self.U).split(self.n_ctx, dim=1)
+        return U_t[: self.text_depth], self.to_visual(U_v)"""}, "cut in two"),
+    (15, {PROMPTS: """
+        U_t, U_v = self.theta(self.U).split(self.n_ctx, dim=1)
+        return U_t, self.to_visual(U_v)"""}, "T of prompts()"),
+    (16, {(INTER, "return"): "return round((w - w.mean(dim=0)).square().sum().item() / len(w), 4)"},
+     "by Eq. (8)"),
     # 13: visual prompts
     (13, vpt(insert(when="i == 0")), "prompts of layer 2 have no influence"),
     (13, vpt(insert(patches="x[:, 1:]")), "pile up"),
@@ -98,7 +134,7 @@ WRONG = [
      "is not used"),
     (14, theta("self.dropout(self.self_attention(seen) + self.ln_1(U))"), "`self.dropout` acts on"),
     (14, theta(second="self.dropout(self.ffn(normed) + normed)"), "not on the sum"),
-    (14, theta("self.dropout(self.self_attention(normed)) + normed"), "yours reads LN(U)"),
+    (14, theta("self.dropout(self.self_attention(LN_U)) + LN_U"), "yours reads LN(U)"),
     (14, theta("self.dropout(self.self_attention(seen.detach())) + self.ln_1(U)"), "gradient of U"),
     (14, theta("self.dropout(self.self_attention(seen)) + self.ln_1(U).detach()"), "U"),
     (14, theta("self.dropout(self.self_attention(seen)).detach() + self.ln_1(U)"), "gradient of U"),
@@ -118,21 +154,21 @@ WRONG = [
     (14, {MIXED: "mixed = nn.functional.scaled_dot_product_attention(*(x.transpose(0, 2) for x in "
                  "(q, k, v))).transpose(0, 2)"}, "The layers attend"),
     # SA reads U always
-    (14, {FIRST: "U = self.dropout(self.self_attention(U)) + normed"}, "attention='normed'"),
+    (14, theta("self.dropout(self.self_attention(U)) + LN_U"), "attention='normed'"),
     # dropout on the attention's weights
     (14, {MIXED: """
         p = self.dropout.p if self.training else 0.0
         mixed = nn.functional.scaled_dot_product_attention(q, k, v, dropout_p=p)"""},
      "not on something in it"),
     # 15: what mixes
-    (15, {FIRST: "U = self.dropout(self.self_attention(seen.detach())) + self.ln_1(U)"},
+    (15, theta("self.dropout(self.self_attention(seen.detach())) + self.ln_1(U)"),
      "gradient"),
-    (15, {FIRST: "U = self.dropout(self.self_attention(seen)) + U"}, "first residual"),
+    (15, theta("self.dropout(self.self_attention(seen)) + U"), "first residual"),
     (15, {MIXED: "mixed = v"}, "do not see each other"),
     (15, {MIXED: "mixed = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)"},
      "did not change"),
     # SA reads U always
-    (15, {FIRST: "U = self.dropout(self.self_attention(U)) + normed"}, "attention='normed'"),
+    (15, theta("self.dropout(self.self_attention(U)) + LN_U"), "attention='normed'"),
     # 16: variances
     (16, {INTRA: """
         z = F.normalize(image_features, dim=-1)
@@ -146,7 +182,7 @@ WRONG = [
     (16, {(INTRA, "return"): "return total.item()"}, "number of classes"),
     (16, {(INTRA, "return"): "return total / len(classes)"}, "gave a Tensor, and a float"),
     (16, {(INTRA, "return"): "return (total / 3).item()"}, "Var_v"),
-    (16, {(INTRA, "total 2"): "total = total + var_c * len(X_c) * len(classes) / len(z)"},
+    (16, {(INTRA, "total + var_c"): "total = total + var_c * len(X_c) * len(classes) / len(z)"},
      "many pictures"),
     (16, {(INTER, "w"): "w = class_weights"}, "not normalised"),
     (16, {(INTER, "return"): "return (w - w.mean(dim=0)).square().mean().item()"}, "sum"),
@@ -177,11 +213,6 @@ WRONG = [
     (24, influence("changed[0, i] = U[0, i].flip(-1)"), "is wanted"),
     (24, influence("changed[:, i] = 2 * U[:, i]"), "is wanted"),
     (24, influence("changed = U; changed[:, i] = U[:, i].flip(-1)"), "use a copy"),
-    (24, {("theta_forward", "U"): "U = theta.self_attention(U) + LN_U"}, "next to nothing"),
-    (24, {("theta_forward", "U"): "U = theta.self_attention(U) + U"}, "should be Eq. (5)"),
-    (24, {("theta_forward", "U"): "U = theta.self_attention(LN_U.detach()) + LN_U"},
-     "gradient of U"),
-    (24, {("theta_forward", "U"): "U = theta.self_attention(50 * U) + LN_U"}, "should be Eq. (5)"),
     # the first U is kept
     (24, influence("changed = globals().setdefault(f'{U.shape}, {i}', changed); changed[:, i] = "
                    "U[:, i].flip(-1)"), "is wanted"),
@@ -208,9 +239,11 @@ RIGHT = [
     (14, {MIXED: """
         scores = torch.einsum('lhid,lhjd->lhij', q, k) / q.shape[-1] ** 0.5
         mixed = torch.einsum('lhij,lhjd->lhid', scores.softmax(dim=-1), v)"""}),
-    (15, {FIRST: """
+    (15, {THETA: """
+        seen = U if self.attention == "literal" else self.ln_1(U)
         mixed = [self.self_attention(one[None])[0] for one in seen]
-        U = normed + self.dropout(torch.stack(mixed))"""}),
+        normed = self.ln_2(self.dropout(torch.stack(mixed)) + self.ln_1(U))
+        return self.dropout(self.ffn(normed)) + normed"""}),
     (16, {INTRA: """
         z = F.normalize(image_features, dim=-1)
         parts = [z[labels == c] for c in labels.unique()]
@@ -228,7 +261,6 @@ RIGHT = [
             found.append(sum(float(((x - mean) ** 2).sum()) for x in own) / len(own))
         return sum(found) / len(found)"""}),
     (24, influence(result="(moved.sum(dim=1) - moved[:, i]).mean().item() / (U.shape[1] - 1)")),
-    (24, {("theta_forward", "U"): "U = LN_U + theta.self_attention(theta.ln_1(U))"}),
     (24, {"influence": """
         found = []
         turned = [U[:, p].flip(-1) if p == i else U[:, p] for p in range(U.shape[1])]

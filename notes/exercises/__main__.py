@@ -12,7 +12,8 @@ For teachers (notes/exercises/teachers.md):
     python -m notes.exercises 19 --variant 1   another mistake, or other numbers, for another year
     python -m notes.exercises handout 7        exercise-07/page.md: a page to print
     python -m notes.exercises student-copy FOLDER              a copy without the answers
-    python -m notes.exercises check --class FOLDER --csv FILE  a table of a class
+    python -m notes.exercises check --class FOLDER --jobs 2    a table of a class; with --csv FILE,
+                     --json FILE, --junit FILE or --gradescope PATH written to files, too
 
 `check` ends with status 0 if all is right, 1 if something is not, and 2 if it cannot be checked.
 """
@@ -47,13 +48,23 @@ def parse_flags():
     parser.add_argument("words", nargs="*", metavar="[COMMAND] NUMBER")
     where = "folder that holds your exercise-NUMBER folders (default: this one)"
     parser.add_argument("--folder", type=Path, default=Path("."), help=where)
-    parser.add_argument("--variant", type=int, default=0, metavar="SEED", help="(default: 0)")
+    parser.add_argument("--variant", type=int, default=0, metavar="SEED", help="0 (default), 1, 2")
     one = "folder with a folder of each student"
     parser.add_argument("--class", dest="class_folder", type=Path, metavar="FOLDER", help=one)
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the class's table, too")
-    limit = "time limit of one check of `all` or --class (default: 180)"
-    parser.add_argument("--seconds", type=int, default=180, help=limit)
-    return parser.parse_args()
+    for name, kind in (("csv", "FILE"), ("json", "FILE"), ("junit", "FILE"),
+                       ("gradescope", "PATH")):
+        parser.add_argument(f"--{name}", type=Path, metavar=kind,
+                            help="of `check all` or --class: write the table, too")
+    of_one = "of one check of `all` or --class (default: %(default)s)"
+    parser.add_argument("--jobs", type=int, default=1, help="checks at the same time (default: 1)")
+    parser.add_argument("--seconds", type=int, default=180, help=f"time limit {of_one}")
+    parser.add_argument("--memory", type=int, default=4096, metavar="MB",
+                        help=f"memory {of_one}, where the system can limit it")
+    flags = parser.parse_args()
+    for name in ("jobs", "seconds", "memory"):
+        if getattr(flags, name) < 1:
+            raise ValueError(f"--{name} must be a whole number of at least 1.")
+    return flags
 
 
 def number_of(words):
@@ -107,16 +118,16 @@ def check(flags, words):
     if flags.class_folder:
         return check_class(flags, [number_of([word]) for word in words])
     if words == ["all"]:
-        return classroom.check_all(flags.folder, flags.seconds)
+        return classroom.check_all(flags)
     number = number_of(words)
-    path = file_of(number, flags.folder)
-    if not path.is_file():
-        raise ValueError(f"There is no file {printable(path)}: `python -m notes.exercises "
-                         f"{number}` makes it, and --folder says in which folder exercise-NUMBER "
-                         "lies.")
+    path = classroom.file_of(number, flags.folder)
+    if path is None:
+        raise ValueError(f"There is no file {file_of(number, flags.folder)}: `python -m "
+                         f"notes.exercises {number}` makes it, and --folder says in which folder "
+                         "exercise-NUMBER lies.")
     reason = cut.why_not(number, EXERCISES[number], path, EXERCISES)
     if reason:
-        raise ValueError(f"{printable(path)} cannot be the answer to exercise {number}: {reason}.")
+        raise ValueError(f"{path} cannot be the answer to exercise {number}: {reason}.")
     wrong = run_check(CHECKS[number], path)
     if wrong is None:
         print(f"Exercise {number} is right.")

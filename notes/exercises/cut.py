@@ -1,38 +1,44 @@
-"""Starters, solutions and typical mistakes, cut from the project's own files.
+"""Starters and solutions, cut from the project's own files.
 
     starter   the file with some lines replaced by `raise NotImplementedError`, or with a mistake
     solution  these lines, as they are in the project
-    mistake   the file with one statement replaced; the exercise's check must find it
 
-A starter's first line says whose it is. It does not show what other exercises ask for: a function
-that is blank there calls the project's own. A constructor, and the file of a hunt, stay as they
-are.
+A starter's first line says whose it is. It does not show what other exercises ask for. A function
+that is blank or wrong there calls the project's own. A class whose constructor is blank there
+inherits the project's constructor.
 
-A place in a file is named by what Python sees there. Comments, line breaks and quotes may change.
+A place in a file is named by what it holds, never by its number or by its neighbours. Comments,
+line breaks and quotes may change.
 
-    "CoOp.prompts"                  the body of a function, below its docstring
-    ("few_shot", "val")             in a function, the statement that assigns to `val`
-    ("few_shot", "stream", "val")   from one statement to another
-    ("learning_rate", "return 2")   the second `return`; "if", "for", "raise" likewise
-    ("f", "self.add")               the statement that calls self.add
+    "CoOp.prompts"                         the body of a function, below its docstring
+    ("few_shot", "val")                    in a function, the statement that assigns to `val`
+    ("few_shot", "random.Random")          the innermost statement that has these words
+    ("few_shot", "random.Random", "val")   from one statement to another one of the same block
+    ("Theta.forward", "# UPT Eq. (5)")     from below this comment to the end of the block
 """
 
 import ast
+import fnmatch
+import functools
 import re
 import textwrap
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 READY = Path(__file__).parent / "starters"  # in a student's copy: see student_copy.py
 PACKED = '"""Packed, for exercises ask for lines of this file.'  # how student_copy.py begins a file
+PROJECT = ("clip_min", "prompts", "train", "eval", "notes", "tests")  # what can be imported
 FIRST_LINE = "# Exercise {}: {}\n"
 FILL, HUNT = "write your lines where NotImplementedError is raised.", "a mistake is planted here."
+ELSEWHERE = "  # another exercise asks for these lines"
+FOLLOW = "notes/exercises/tasks.py must follow the change."
 
 
 def starter(number, exercise, others=()):
     """A number and its Exercise → the text of the file that the student begins with.
 
-    others: {number: Exercise} whose lines are hidden, where that can be done.
+    others: {number: Exercise} whose lines are hidden.
     """
     ready = READY / f"{number:02}.py"
     if ready.exists():
@@ -42,28 +48,36 @@ def starter(number, exercise, others=()):
         source = replace(source, *exercise.planted)
     for place in exercise.blanks:
         what = place if isinstance(place, str) else f"these lines of {place[0]}"
-        source = replace(source, place,
-                         f'raise NotImplementedError("Exercise {number}: write {what}.")')
+        blank = f'raise NotImplementedError("Exercise {number}: write {what}.")'
+        source = replace(source, place, blank)
     return FIRST_LINE.format(number, FILL if exercise.blanks else HUNT) + source
 
 
 def hidden(source, exercise, others):
     """Source text → the same without what other exercises ask for; see `hidden_functions`."""
-    for name in hidden_functions(exercise, others):
-        source = replace(source, name, call_of_the_project(exercise.file, source, name))
+    names = hidden_functions(source, exercise, others)
+    for name in names:
+        if not name.endswith(".__init__"):
+            source = replace(source, name, call_of_the_project(exercise.file, source, name))
+    for name in names:
+        if name.endswith(".__init__"):
+            source = inherit(exercise.file, source, name.rpartition(".")[0])
     return source
 
 
-def hidden_functions(exercise, others):
-    """An Exercise, {number: Exercise} → names of the functions that its starter does not show."""
-    if not exercise.blanks:
-        return []
-    own = {function_of(place) for place in (*exercise.blanks, *exercise.planted[:1])}
-    asked = {}  # in order, and once
-    for other in dict(others).values():
-        if other.file == exercise.file:
-            asked.update(dict.fromkeys(map(function_of, other.blanks)))
-    return [name for name in asked if name not in own and not name.endswith("__init__")]
+def hidden_functions(source, exercise, others):
+    """Source text, its Exercise, {number: Exercise} → the functions that its starter hides."""
+    own = set(map(function_of, places_of(exercise)))
+    asked = [function_of(place) for other in dict(others).values() for place in places_of(other)
+             if other.file == exercise.file]
+    for name in functions_of(parsed(source)) if others else ():
+        asked += [name for pattern in exercise.hides if fnmatch.fnmatchcase(name, pattern)]
+    return [name for name in dict.fromkeys(asked) if name not in own]
+
+
+def places_of(exercise):
+    """An Exercise → where something is blank or wrong."""
+    return [*exercise.blanks, *exercise.planted[:1]]
 
 
 def function_of(place):
@@ -71,22 +85,55 @@ def function_of(place):
     return place if isinstance(place, str) else place[0]
 
 
+def functions_of(tree):
+    """A parsed file → the names of its functions, "f" and "Class.f"."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            yield node.name
+        elif isinstance(node, ast.ClassDef):
+            yield from (f"{node.name}.{name}" for name in functions_of(node))
+
+
+def module_of(file):
+    """A path below the project's folder → the module's package and name.
+
+    >>> module_of("prompts/coop.py"), module_of("train.py")
+    (('prompts', 'coop'), ('', 'train'))
+    """
+    package, _, module = file.removesuffix(".py").replace("/", ".").rpartition(".")
+    return package, module
+
+
+def import_of(file):
+    """A path below the project's folder → the statement that imports it as `given`."""
+    package, module = module_of(file)
+    return f"from {package} import {module} as given" if package else f"import {module} as given"
+
+
 def call_of_the_project(file, source, symbol):
     """Source text and a function in it → lines for its body that call the project's function."""
-    arguments = find_function(ast.parse(source), symbol).args
-    names = [each.arg for each in (*arguments.args, *arguments.kwonlyargs)]
-    package, _, module = file.removesuffix(".py").replace("/", ".").rpartition(".")
-    imported = (f"from {package} import {module} as given" if package
-                else f"import {module} as given")
-    call = f"return given.{symbol}({', '.join(names)})"
-    return f"{imported}  # another exercise asks for these lines\n\n{call}"
+    arguments = find_function(parsed(source), symbol).args
+    names = ", ".join(each.arg for each in (*arguments.args, *arguments.kwonlyargs))
+    return f"{import_of(file)}{ELSEWHERE}\n\nreturn given.{symbol}({names})"
+
+
+def inherit(file, source, name):
+    """Source text and a class in it → the class inherits the project's constructor."""
+    node, lines = find_function(parsed(source), name), source.splitlines(keepends=True)
+    constructor = find_function(node, "__init__")
+    lines[constructor.lineno - 1 : constructor.end_lineno + 1] = []
+    lines[node.lineno - 1] = f"{import_of(file)}{ELSEWHERE}\n\n\nclass {name}(given.{name}):\n"
+    return "".join(lines).rstrip() + "\n"
+
+
+# Whose file is it?
 
 
 def why_not(number, exercise, path, others=()):
     """A number, its Exercise, a student's file → why it cannot be the answer; "" if it can.
 
-    The first line and the blanks say whose starter it is. A file that imports the file which it was
-    cut from asks the project for the answer. What is not Python is left to the check.
+    The first line and the blanks say whose starter it is. A file that imports what it should write
+    asks the project for the answer. What is not Python is left to the check.
     """
     text = path.read_text(encoding="utf-8", errors="replace")
     first = re.match(r"\W*Exercise (\d+):", text)
@@ -95,52 +142,73 @@ def why_not(number, exercise, path, others=()):
         if int(found) != number:
             return f"it is the file of exercise {found}"
     try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):
+        imports = imports_of(text)
+    except (SyntaxError, ValueError, RecursionError):
         return ""
-    given = [spans_of(tree, name) for name in hidden_functions(exercise, others)]
-    for line in imports_of(tree, exercise.file):
-        if not any(line in lines for lines in given):
-            return f"line {line} imports {exercise.file}, whose lines you are asked to write"
+    own = [line for place in places_of(exercise) for line in lines_of(text, function_of(place))]
+    given = Counter(name for name, _ in imports_of(starter(number, exercise, others)))
+    for name, line in imports:
+        given[name] -= 1
+        if (given[name] < 0 or line in own) and tells_the_answer(name, exercise):
+            return f"line {line} imports {name}, and you are asked to write these lines yourself"
     return ""
 
 
-def spans_of(tree, symbol):
-    """A parsed file and a function → its lines, a range; an empty one if it is not there."""
+def lines_of(text, symbol):
+    """Source text and a function → its lines; none if it is not there."""
     try:
-        function = find_function(tree, symbol)
+        function = find_function(parsed(text), symbol)
     except ValueError:
         return range(0)
     return range(function.lineno, function.end_lineno + 1)
 
 
-def imports_of(tree, file):
-    """A parsed file and a file of the project → lines with a statement that imports it."""
-    wanted = file.removesuffix(".py").replace("/", ".")
-    for node in ast.walk(tree):
-        names = []
+def imports_of(text):
+    """Source text → [(full name of what is imported, line)]."""
+    found = []
+    for node in ast.walk(parsed(text)):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            found += [(alias.name, node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        if wanted in names:
-            yield node.lineno
+            found += [(f"{node.module}.{alias.name}", node.lineno) for alias in node.names]
+    return found
+
+
+def tells_the_answer(name, exercise):
+    """Whether an import gives the lines that an exercise asks for, under whatever name.
+
+    >>> from notes.exercises.tasks import EXERCISES
+    >>> [tells_the_answer(name, EXERCISES[2]) for name in ("clip_min", "prompts.coop.causal_mask")]
+    [True, True]
+    >>> [tells_the_answer(name, EXERCISES[2]) for name in ("math", "clip_min.load_clip")]
+    [False, False]
+    """
+    top, last = name.partition(".")[0], name.rpartition(".")[2]
+    if top not in PROJECT:
+        return False
+    asked = {function_of(place).split(".")[0] for place in places_of(exercise)}
+    own = ".".join(filter(None, module_of(exercise.file)))
+    return last in (*asked, "*") or f"{own}.".startswith(f"{name}.") or name.startswith(f"{own}.")
+
+
+# Places in a file
+
+
+@functools.lru_cache(maxsize=64)
+def parsed(source):
+    """Source text → what Python sees in it, which nobody may change."""
+    return ast.parse(source)
 
 
 def solution(exercise):
-    """An Exercise → the project's lines, each with the number that it has in the project's file."""
+    """An Exercise → the project's lines, each with the number that it has in the project's file,
+    and why they are right."""
     source = read(exercise.file)
     lines, parts = source.splitlines(), []
-    places = [*exercise.planted[:1], *exercise.blanks]
-    for first, end in sorted(span(source, place) for place in places):
+    for first, end in sorted(span(source, place) for place in places_of(exercise)):
         parts.append("\n".join(f"{i + 1:4}  {lines[i]}" for i in range(first, end)))
     planted = ["", "the starter has instead:", exercise.planted[1]] if exercise.planted else []
-    return "\n".join([f"{exercise.file}:", "\n ...\n".join(parts), *planted])
-
-
-def mistake(exercise, place, wrong):
-    """An Exercise, a place and what is put there → the project's file with this mistake in it."""
-    return replace(read(exercise.file), place, wrong)
+    return "\n".join([f"{exercise.file}:", "\n ...\n".join(parts), *planted, "", exercise.why])
 
 
 def read(file):
@@ -163,23 +231,35 @@ def replace(source, place, new):
 def span(source, place):
     """A place → its first line and the line after its last one, counted from 0.
 
-    Raises ValueError for a place that the source does not have.
+    Raises ValueError for a place that the source does not have, or has twice.
 
     >>> span("def f(x):\\n    y = 2 * x  # twice\\n    return y\\n", ("f", "return"))
     (2, 3)
     """
     symbol, *names = [place] if isinstance(place, str) else place
-    function = find_function(ast.parse(source), symbol)
-    if names:
-        first, last = (find_statement(function, name, symbol) for name in (names[0], names[-1]))
+    function = find_function(parsed(source), symbol)
+    if not names:
+        first, last = function.body[ast.get_docstring(function) is not None], function.body[-1]
+    elif names[0].startswith("#"):
+        first, last = below_comment(source, function, names[0])
     else:
-        first, last = function.body[has_docstring(function)], function.body[-1]
+        first = last = find_statement(function, names[0], symbol)
+        if names[1:]:
+            block = next(each for each in blocks(function) if first in each)
+            last = last_of(block[block.index(first) + 1 :], names[1], symbol)
     return first.lineno - 1, last.end_lineno
 
 
-def has_docstring(function):
-    """Whether the first statement of a function is its docstring."""
-    return ast.get_docstring(function) is not None
+def below_comment(source, function, words):
+    """A comment in a function → the next statement below it, and the last one of its block."""
+    lines = source.splitlines()
+    found = [i + 1 for i in range(function.lineno, function.end_lineno)
+             if lines[i].strip().startswith(words)]
+    if len(found) != 1:
+        raise ValueError(f'{function.name} has the comment "{words}" {len(found)} times: {FOLLOW}')
+    below = [(each.lineno, each, block[-1]) for block in blocks(function) for each in block
+             if each.lineno > found[0]]
+    return min(below, key=lambda found: found[0])[1:]
 
 
 def find_function(node, symbol):
@@ -192,28 +272,41 @@ def find_function(node, symbol):
     return node
 
 
-def find_statement(function, name, symbol):
-    """A function's node and "val" or "return 2" → the node of the statement."""
-    words, _, number = name.rpartition(" ")
-    if not number.isdecimal():
-        words, number = name, None
-    named = [each for each in statements(function) if name_of(each) == words]
-    if len(named) < int(number or 1) or (number is None and len(named) > 1):
-        raise ValueError(f'{symbol} has {len(named)} statements "{words}", not "{name}": {FOLLOW}')
-    return named[int(number or 1) - 1]
+def find_statement(function, words, symbol):
+    """A function's node and words → the node of the one statement that they name."""
+    inside = [each for block in blocks(function) for each in block]
+    named = [each for each in inside if name_of(each) == words]
+    if len(named) != 1:
+        holding = [each for each in inside if words in ast.unparse(each)]
+        named = [each for each in holding
+                 if not any(below in holding for block in blocks(each) for below in block)]
+    if len(named) != 1:
+        raise ValueError(f'{symbol} has {len(named)} statements "{words}": {FOLLOW}')
+    return named[0]
 
 
-def statements(node):
-    """A node → the statements in it, in order, without those of inner functions."""
+def last_of(block, words, symbol):
+    """Statements of a block → the last one that these words name, or that has them in it."""
+    named = [each for each in block if name_of(each) == words]
+    named = named or [each for each in block if words in ast.unparse(each)]
+    if not named:
+        raise ValueError(f'{symbol} has no statement "{words}" at the end: {FOLLOW}')
+    return named[-1]
+
+
+def blocks(node):
+    """A node → the lists of statements in it, in order, without those of inner functions."""
     for part in ("body", "orelse", "handlers", "finalbody"):
-        for child in getattr(node, part, []):
-            yield child
+        block = getattr(node, part, [])
+        if block:
+            yield block
+        for child in block:
             if not isinstance(child, (ast.FunctionDef, ast.ClassDef)):
-                yield from statements(child)
+                yield from blocks(child)
 
 
 def name_of(statement):
-    """A statement → what a place calls it: see the top of this file.
+    """A statement → what a place can call it: what it assigns to, what it calls, or its kind.
 
     >>> [name_of(each) for each in ast.parse("a, b = 1, 2; a += 1; print(a)").body]
     ['a, b', 'a', 'print']
@@ -225,6 +318,3 @@ def name_of(statement):
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
         return ast.unparse(statement.value.func)
     return type(statement).__name__.lower()
-
-
-FOLLOW = "notes/exercises/tasks.py must follow the change."

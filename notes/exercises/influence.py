@@ -2,22 +2,13 @@
 
 Zang et al., "Unified Vision and Language Prompt Learning", arXiv:2210.07225, Eq. (5).
 
-    python -m notes.exercises.influence     both readings of SA, with a fresh U
+    python -m notes.exercises.influence     both readings of Eq. (5), with a fresh U
 """
 
 import torch
 
 from clip_min import load_clip
 from prompts import METHODS
-
-
-def theta_forward(theta, U):
-    """U [depth, 2n, D] → U-hat [depth, 2n, D], with the modules of a `Theta` of prompts/upt.py."""
-    LN_U = theta.ln_1(U)
-    # UPT Eq. (5): U' = SA(...) + LN(U);  U-hat = FFN(LN(U')) + LN(U')
-    U = theta.self_attention(LN_U) + LN_U
-    normed = theta.ln_2(U)
-    return theta.ffn(normed) + normed
 
 
 @torch.no_grad()
@@ -40,20 +31,12 @@ def influence(function, U, i):
 
 
 def main():
-    """Print the influence of prompt 0 for SA(U) and for SA(LN(U)), with the start of a seed."""
-    torch.manual_seed(1)
-    method = METHODS["upt"](load_clip("tiny"), ["cat", "dog"])
-    theta = method.theta
-
-    def literal(U):
-        normed = theta.ln_2(theta.self_attention(U) + theta.ln_1(U))
-        return theta.ffn(normed) + normed
-
-    def with_LN(U):
-        return theta_forward(theta, U)
-
-    for words, function in (("SA(U)", literal), ("SA(LN(U))", with_LN)):
-        print(f"{words:10} one prompt moves the others by {influence(function, method.U, 0):.1e}")
+    """Print the influence of prompt 0 in both readings, with the start of a seed."""
+    for attention in ("literal", "normed"):
+        torch.manual_seed(1)
+        upt = METHODS["upt"](load_clip("tiny"), ["cat", "dog"], attention=attention)
+        moved = influence(upt.theta, upt.U, 0)
+        print(f"attention={attention:8} one prompt moves the others by {moved:.1e}")
 
 
 if __name__ == "__main__":

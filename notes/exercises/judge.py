@@ -116,13 +116,13 @@ def of_type(value, kind, what):
     return value
 
 
-def tensor(value, shape, what):
-    """A tensor of this shape, with its gradient's history, or a sentence."""
-    need(value is not None, f"{what} gave None: is a `return` missing?")
-    need(isinstance(value, torch.Tensor),
-         f"{what} gave a {type(value).__name__}, and a tensor is wanted.")
+def tensor(value, shape, what, dtype=torch.float32):
+    """A tensor of this shape and type, with its gradient's history, or a sentence."""
+    of_type(value, torch.Tensor, what)
     need(list(value.shape) == list(shape),
          f"{what} has the shape {list(value.shape)}, and {list(shape)} is wanted.")
+    wanted = "True and False are" if dtype == torch.bool else f"{dtype} is"
+    need(value.dtype == dtype, f"{what} holds {value.dtype}, and {wanted} wanted.")
     return value
 
 
@@ -139,16 +139,16 @@ def close(ours, theirs, tolerance=1e-4):
                                                * max(1, theirs.abs().max()))
 
 
-def compare(got, right, mistakes, otherwise):
+def compare(got, right, mistakes, otherwise, tolerance=1e-4):
     """Raises Wrong unless two tensors are close.
 
     mistakes: [(what a known mistake gives, its sentence)], or a function that makes this list when
     it is needed. otherwise: the sentence for all others.
     """
-    if close(got, right):
+    if close(got, right, tolerance):
         return
     for wrong, sentence in mistakes() if callable(mistakes) else mistakes:
-        need(not close(got, wrong), sentence)
+        need(not close(got, wrong, tolerance), sentence)
     raise Wrong(otherwise)
 
 
@@ -174,4 +174,22 @@ def same_gradients(got, right, inputs):
              f"The values are right, but the gradient of {name} is not: {DETACHED}")
 
 
+def on_one_device(function, what):
+    """Raises Wrong if a function of tensors on the device "meta" makes a tensor elsewhere.
+
+    "meta" stands for a GPU: it has shapes and no numbers. An answer that asks for numbers cannot
+    be tried on it, and is not told anything.
+    """
+    try:
+        device = getattr(function(), "device", torch.device("meta"))
+    except RuntimeError as error:
+        need("expected device meta" not in str(error), f"{what} {ELSEWHERE}")
+    except Exception:
+        return
+    else:
+        need(device.type == "meta", f"{what} {ELSEWHERE}")
+
+
+ELSEWHERE = ("makes a tensor on the CPU: with a GPU, it would lie elsewhere than the others, and "
+             "the computation would stop. Give `device=...`, that of a tensor you have.")
 DETACHED = "is something computed under no_grad, detached, or copied by hand? It could not learn."

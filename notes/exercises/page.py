@@ -5,7 +5,7 @@ from pathlib import Path
 
 from notes.exercises.cut import ROOT
 from notes.exercises.sheets import SHEETS
-from notes.exercises.variants import exercise_of
+from notes.exercises.variants import exercise_of, with_words
 
 LINES = 8  # to write on
 
@@ -22,8 +22,8 @@ def write(number, seed, folder):
 
 
 def text_of(number, seed):
-    """A number and a variant's seed → the page."""
-    (exercise, _), sheet = exercise_of(number, seed), SHEETS[number]
+    """A number and a variant's seed → the page, with the variant's words everywhere."""
+    (exercise, variant), sheet = exercise_of(number, seed), SHEETS[number]
     task, _, question = exercise.task.strip().partition("Question: ")
     parts = [f"# Exercise {number}: {exercise.title}", f"Name: {'_' * 30}    Date: {'_' * 12}",
              f"File: {exercise.file}. {exercise.minutes} minutes.", task.strip(), sheet.equation]
@@ -34,4 +34,4 @@ def text_of(number, seed):
     if question:
         parts.append(f"**Question.** {question}")
     parts.append("**My notes**\n\n" + "\n\n".join(["_" * 90] * LINES))
-    return "\n\n".join(parts) + "\n"
+    return with_words("\n\n".join(parts) + "\n", variant)

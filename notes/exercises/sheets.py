@@ -116,82 +116,48 @@ ATTENTION = r"""$$\mathrm{softmax}\left(\frac{Q K^\top}{\sqrt d} + M\right) V$$
 $$M_{qk} = 0 \text{ where query q may look at key k, and } -\infty \text{ elsewhere}$$"""
 
 SHEETS = {
-    1: Sheet("a b c</w> with the merge (a, b) becomes ab c</w>"),
+    1: Sheet("l o w</w> with the merge (l, o) becomes lo w</w>"),
     2: Sheet(ATTENTION, drawing=EMPTY_MASK),
     3: Sheet(r"$$x = \mathrm{LN}([\mathrm{cls}, E z_1, \ldots, E z_S] + p)$$", drawing=PATCHES),
-    4: Sheet(
-        COSINE,
-        "figures/sphere-toy-flowers.png",
-        "Features of pictures and class vectors on a sphere: only their directions count.",
-    ),
-    5: Sheet(
-        r"""$$\bar w_i = \frac{1}{T} \sum_t \frac{g(t_i)}{|g(t_i)|}$$
+    4: Sheet(COSINE, "figures/sphere-toy-flowers.png",
+             "Features of pictures and class vectors on a sphere: only their directions count."),
+    5: Sheet(r"""$$\bar w_i = \frac{1}{T} \sum_t \frac{g(t_i)}{|g(t_i)|}$$
 
-$$w_i = \frac{\bar w_i}{|\bar w_i|}$$"""
-    ),
-    6: Sheet(
-        r"""$$t = [V]_1 \ldots [V]_M [\mathrm{CLASS}]$$
+$$w_i = \frac{\bar w_i}{|\bar w_i|}$$"""),
+    6: Sheet(r"""$$t = [V]_1 \ldots [V]_M [\mathrm{CLASS}]$$
 
-$$t = [V]_1 \ldots [V]_{M/2} [\mathrm{CLASS}] \ldots [V]_M$$""",
-        drawing=SPLICE,
-    ),
+$$t = [V]_1 \ldots [V]_{M/2} [\mathrm{CLASS}] \ldots [V]_M$$""", drawing=SPLICE),
     7: Sheet(r"$$g(t) = \mathrm{LN}(x_{[\mathrm{EOS}]}) W$$", drawing=EOS),
-    8: Sheet(
-        r"$$[V]_1^i [V]_2^i \ldots [V]_M^i \neq [V]_1^j [V]_2^j \ldots [V]_M^j$$", drawing=CSC
-    ),
-    9: Sheet(
-        r"$$\frac{\mathrm{lr}}{2} (1 + \cos \pi x)$$ with x = ________ in epoch e of E",
-        drawing=AXES,
-    ),
-    10: Sheet(
-        "One stream of random numbers: first all training pictures, then all validation ones.",
-        drawing=SAMPLE,
-    ),
+    8: Sheet(r"$$[V]_1^i [V]_2^i \ldots [V]_M^i \neq [V]_1^j [V]_2^j \ldots [V]_M^j$$",
+             drawing=CSC),
+    9: Sheet(r"$$\frac{\mathrm{lr}}{2} (1 + \cos \pi x)$$ with x = ________ in epoch e of E",
+             drawing=AXES),
+    10: Sheet("One stream of random numbers: first all training pictures, then all validation "
+              "ones.", drawing=SAMPLE),
     11: Sheet(r"$$v_m(x) = v_m + \pi, \qquad \pi = h_\theta(x)$$", drawing=META_NET),
-    12: Sheet(
-        "B · K · 77 tokens in each block, or B · T: one for each different beginning",
-        "figures/tree.svg",
-        "A tree of prompts, and its mask.",
-        TREE,
-    ),
+    12: Sheet("B · K · 77 tokens in each block, or B · T: one for each different beginning",
+              "figures/tree.svg", "A tree of prompts, and its mask.", TREE),
     13: Sheet(EQ_4, drawing=LAYERS),
     14: Sheet(EQ_5, drawing=THETA),
     15: Sheet(EQ_5, drawing=EXPERIMENT),
-    16: Sheet(
-        r"""$$\mathrm{Var}_v = \frac{1}{k} \sum_c \frac{1}{|X_c|} \sum_x (f(x) - \bar f_c)^2$$
+    16: Sheet(r"""$$\mathrm{Var}_v = \frac{1}{k} \sum_c \frac{1}{|X_c|} \sum_x (f(x) - \bar f_c)^2$$
 
-$$\mathrm{Var}_t = \frac{1}{k} \sum_c (w_c - \bar w)^2$$""",
-        "figures/variance.svg",
-        "Gain of two methods over zero-shot, beside both variances.",
-    ),
-    17: Sheet(
-        "base: the first ceil(K/2) labels; new: the others, which count from 0 again",
-        "base-to-new.svg",
-        "Base and new classes, by method.",
-        HALVES,
-    ),
+$$\mathrm{Var}_t = \frac{1}{k} \sum_c (w_c - \bar w)^2$$""", "figures/variance.svg",
+              "Gain of two methods over zero-shot, beside both variances."),
+    17: Sheet("base: the first ceil(K/2) labels; new: the others, which count from 0 again",
+              "base-to-new.svg", "Base and new classes, by method.", HALVES),
     18: Sheet(r"$$H = \frac{2 b n}{b + n}$$", drawing=MEANS),
     19: Sheet(COSINE, drawing=EXPERIMENT),
-    20: Sheet(
-        r"$$\hat T^i = [t_1^i, \ldots, t_m^i, \mathrm{CLASS}]$$ in each layer i", drawing=EXPERIMENT
-    ),
+    20: Sheet(r"$$\hat T^i = [t_1^i, \ldots, t_m^i, \mathrm{CLASS}]$$ in each layer i",
+              drawing=EXPERIMENT),
     21: Sheet(r"$$v_m(x) = v_m + h_\theta(x)$$", drawing=EXPERIMENT),
-    22: Sheet(
-        "T and V from at most 3,000 learned numbers",
-        "few-shot.svg",
-        "What the methods of this project reach.",
-    ),
-    23: Sheet(
-        r"$$M_{qk} = \mathrm{True} \iff k \text{ is an ancestor of } q \text{, or } k = q$$",
-        drawing=FOREST,
-    ),
+    22: Sheet("T and V from at most 3,000 learned numbers", "few-shot.svg",
+              "What the methods of this project reach."),
+    23: Sheet(r"$$M_{qk} = \mathrm{True} \iff k \text{ is an ancestor of } q \text{, or } k = q$$",
+              drawing=FOREST),
     24: Sheet(EQ_5, drawing=EXPERIMENT),
-    25: Sheet(
-        r"$$x = \frac{\mathrm{pixel}/255 - \mathrm{mean}}{\mathrm{std}} \text{ for each colour}$$",
-        drawing=EXPERIMENT,
-    ),
-    26: Sheet(
-        "same result = same options, recipe, seed, weights, pictures, and same code",
-        drawing=EXPERIMENT,
-    ),
+    25: Sheet(r"$$x = (\mathrm{pixel}/255 - \mathrm{mean}) / \mathrm{std}$$ for each colour",
+              drawing=EXPERIMENT),
+    26: Sheet("same result = same options, recipe, seed, weights, pictures, and same code",
+              drawing=EXPERIMENT),
 }

@@ -4,10 +4,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from notes.exercises.checks.inputs import (FEW, NAMES, odd_clip, pictures, tiny, unequal_features,
-                                           widths)
+from notes.exercises.checks.inputs import (FEW, NAMES, odd_clip, pictures, tiny, tokens_read,
+                                           unequal_features, widths)
+from notes.exercises.checks.theta import right_prompts
 from notes.exercises.judge import close, compare, need, same_gradients, tensor, unchanged
-from notes.exercises.plain_towers import (plain_class_weights, plain_image_features, plain_prompts)
+from notes.exercises.plain_towers import plain_class_weights, plain_image_features, plain_prompts
+
+# 19: not a cosine
 
 
 def not_a_cosine(student):
@@ -30,11 +33,14 @@ def compare_logits(method, names, B):
     right = method.clip.logit_scale.exp() * cosines
     got = tensor(method.classify(given), [B, K], f"classify(f [{B}, {E}]) with {K} classes")
     b, k = divmod((got - right).abs().argmax().item(), K)  # where they differ most
-    otherwise = (f"Eq. (3) does not hold: the logit of picture {b} and class {k} is "
-                 f"{got[b, k]:.2f}, and cos(g(t_{k}), f) / tau is {right[b, k]:.2f}.")
-    compare(got, right, [], otherwise)
+    compare(got, right, [],
+            f"Eq. (3) does not hold: the logit of picture {b} and class {k} is {got[b, k]:.2f}, "
+            f"and cos(g(t_{k}), f) / tau is {right[b, k]:.2f}.")
     same_gradients(got, right, {"the context": method.ctx})
     unchanged(given, f, "classify")
+
+
+# 20: the fast path
 
 
 def inexact_fast_path(student):
@@ -44,30 +50,37 @@ def inexact_fast_path(student):
                                    (odd_clip(), 3, FEW, ((1, 1), ("deep", "deep")))):
         for depth, text_depth in depths:
             method = student.UPT(clip, names, n_ctx=n, depth=depth, text_depth=text_depth)
-            compare_class_weights(method, names, f"depth={depth}, text_depth={text_depth}")
-            compare_image_features(method)
+            compare_towers(method, names, f"depth={depth}, text_depth={text_depth}")
         nn.init.normal_(method.U)
         method.eval()
-        compare_class_weights(method, names, "in evaluation, with another U")
+        compare_towers(method, names, "in evaluation, with another U")
 
 
-def compare_image_features(method):
-    """Raises Wrong unless the image features are those of whole sequences."""
-    images, (_, V) = pictures(method.clip), method.prompts()
-    got = method.encode_image(images)
-    whole = plain_image_features(method.clip, images, V)
-    need(close(got, whole), "The image tower changed.")
-    same_gradients(got, whole, {"U": method.U, "to_visual": method.to_visual.weight})
+def compare_towers(method, names, told):
+    """Raises Wrong unless class vectors and image features are those of whole sequences, with
+    prompts that are computed here."""
+    T, V = right_prompts(method)
+    got = method.prompts()
+    need(len(got) == 2 and close(got[0], T) and close(got[1], V),
+         f"{told}: `prompts` changed, and it was right: T are the first n of each layer, in the "
+         "first text_depth layers; V are the others, through to_visual.")
+    weights = tensor(method.class_weights(), [len(names), widths(method.clip)[0]],
+                     "class_weights()")
+    whole = plain_class_weights(method.clip, names, T)
+    need(close(weights, whole),
+         f"{told}: the class vectors differ by up to {(weights - whole).abs().max():.2g} from "
+         "those of whole sequences.")
+    theta = {"U": method.U, "theta": method.theta.in_proj.weight}
+    same_gradients(weights, whole, theta)
+    if method.text_depth == 1 and len(method.U) > 1:
+        return  # the image tower is the same
+    images = pictures(method.clip, 2)
+    features, whole = method.encode_image(images), plain_image_features(method.clip, images, V)
+    need(close(features, whole), "The image tower changed.")
+    same_gradients(features, whole, {**theta, "to_visual": method.to_visual.weight})
 
 
-def compare_class_weights(method, names, called):
-    """Raises Wrong unless the class vectors are those of whole sequences."""
-    got = tensor(method.class_weights(), [len(names), widths(method.clip)[0]], "class_weights()")
-    whole = plain_class_weights(method.clip, names, method.prompts()[0])
-    need(close(got, whole),
-         f"{called}: the class vectors differ by up to {(got - whole).abs().max():.2g} from those "
-         "of whole sequences.")
-    same_gradients(got, whole, {"U": method.U, "theta": method.theta.in_proj.weight})
+# 21: only in company
 
 
 def only_in_company(student):
@@ -82,12 +95,17 @@ def only_in_company(student):
         alone = tensor(method.classify(f[:1]), [1, K], f"classify(x [1, {E}])")
         need(close(alone, right[:1]),
              "Even alone, a picture has other logits than with whole sequences.")
-        company = tensor(method.classify(given), [B, K], f"classify(x [{B}, {E}])")
+        with tokens_read(clip.transformer.resblocks[:1]) as calls:
+            company = tensor(method.classify(given), [B, K], f"classify(x [{B}, {E}])")
         b, k = divmod((company - right).abs().argmax().item(), K)
         need(close(company, right),
              f"In company of {B - 1} others, a picture has other logits than alone: for instance "
              f"{company[b, k]:.2f} and {right[b, k]:.2f}.")
         unchanged(given, f, "classify")
+        need(max(sequences for _, sequences, _ in calls) == B,
+             f"The logits are right because each of the {B} pictures is computed by itself, which "
+             "takes longer. The mistake is still there: find the operation that lets pictures "
+             "meet.")
         learned = {name: p for name, p in method.named_parameters() if p.requires_grad}
         same_gradients(company, right, learned)
 

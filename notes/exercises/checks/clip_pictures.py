@@ -1,5 +1,7 @@
 """Checks of the exercises on CLIP's pictures and logits: 3, 4 and 25."""
 
+import copy
+
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -7,7 +9,8 @@ from torch import nn
 
 from clip_min.preprocess import MEAN, STD
 from notes.exercises.checks.inputs import FEW, NAMES, odd_clip, tiny, unequal_features, widths
-from notes.exercises.judge import Wrong, compare, need, same_gradients, tensor, unchanged
+from notes.exercises.judge import (Wrong, compare, need, on_one_device, same_gradients, tensor,
+                                   unchanged)
 
 # 3: patches
 
@@ -30,6 +33,7 @@ def patch_embedding(student):
         compare(got, right, mistakes, otherwise)
         learned = {name: visual.get_parameter(name) for name in LEARNED}
         same_gradients(got, right, {**learned, "`images`": images})
+    on_one_device(lambda: visual.to("meta").embed(images.detach().to("meta")), "embed")
 
 
 def tokens_of(visual, images, side):
@@ -66,6 +70,7 @@ def tokens_of(visual, images, side):
 
 def cosine_and_temperature(student):
     """4: torch's cosine_similarity, with two CLIPs and three sizes."""
+    student.cosines = given_cosines
     for clip, names, B in ((tiny(), NAMES, 2), (odd_clip(), FEW, 6), (tiny(), FEW, 1)):
         E, K = widths(clip)[0], len(names)
         method = student.ZeroShot(clip, names)
@@ -75,6 +80,14 @@ def cosine_and_temperature(student):
             compare_logits(method, unequal_features(B, E), K)
         except Wrong as error:
             raise Wrong(f"With other weights, in evaluation: {error}") from error
+    elsewhere = copy.deepcopy(method).to("meta")
+    on_one_device(lambda: elsewhere.classify(torch.ones(2, E, device="meta")), "classify")
+
+
+def given_cosines(image_features, class_weights):
+    """In the place of the project's `cosines`: says that the exercise is to write it."""
+    raise Wrong("You call `cosines`, and the exercise is to compute them yourself: divide f by its "
+                "length, and multiply matrices.")
 
 
 def compare_logits(method, f, K):

@@ -26,12 +26,15 @@ PAIRS = [  # symbols, pair, what they become, why
     ("a b</w>", "a b", "a b</w>", "b</w>, which ends a word, is not b: nothing changes"),
     ("cat</w>", "c a", "cat</w>", "one symbol has no neighbours"),
     ("ba b c</w>", "a b", "ba b c</w>", "the symbol ba is not a: nothing changes"),
+    ("a bc d</w>", "ab c", "a bc d</w>", "a and bc are not ab and c, though both spell abc"),
 ]
 FIRST = "the pair that was learned first goes first, wherever it stands"
+ON = "go on until no neighbours are a known pair"
 WORDS = [  # word, merges, symbols, why
     ("abc", ["b c</w>", "a b"], "a bc</w>", FIRST),
     ("abcd", ["b c", "a b", "c d</w>"], "a bc d</w>", FIRST),
-    ("low", ["l o", "lo w</w>"], "low</w>", "go on until no neighbours are a known pair"),
+    ("low", ["l o", "lo w</w>"], "low</w>", ON),
+    ("abcdefg", ["a b", "ab c", "abc d", "abcd e", "abcde f", "abcdef g</w>"], "abcdefg</w>", ON),
     ("dog", ["l o"], "d o g</w>", "no known pair, so the symbols stay"),
     ("dog", ["d o"], "do g</w>", "this tokenizer has merges of its own: is something kept?"),
     ("abc", ["b c</w>", "ab c</w>"], "a bc</w>", "(a, bc</w>) is not the pair (ab, c</w>)"),
@@ -64,37 +67,30 @@ def merges(student):
 
 
 def mask_of_a_text(student):
-    """2: every place of small masks, then torch's own attention with one, then the device."""
-    for length in (4, 1, 7, 130):
+    """2: small masks and a large one, then torch's own attention with one, then the device."""
+    for length in (4, 1, 7, 300):
         called = f"causal_mask({length})"
-        mask = tensor(student.causal_mask(length), [length, length], called)
-        is_bool = mask.dtype == torch.bool
-        need(is_bool, f"the mask holds {mask.dtype}, and True and False are wanted.")
-        for query, row in enumerate(mask.tolist()):
-            for key, allowed in enumerate(row):
-                compare_mask_entry(query, key, allowed)
+        mask = tensor(student.causal_mask(length), [length, length], called, torch.bool)
+        right = torch.ones(length, length).tril().bool()
+        for query, key in (mask != right).nonzero().tolist():
+            need(key <= query, f"The mask lets token {query} see token {key}, which comes after "
+                               "it: rows are queries, columns are keys.")
+            need(key != query, f"The mask does not let token {query} see itself.")
+            need(False, f"The mask hides token {key} from token {query}, which comes after it.")
     ours, theirs = student.Attention(128), nn.MultiheadAttention(128, 2, batch_first=True)
     nn.init.normal_(ours.in_proj_weight, std=0.1)
     theirs.load_state_dict(ours.state_dict())
-    x, hidden = torch.randn(2, 5, 128), torch.ones(5, 5).triu(1).bool()
-    need(close(ours(x, student.causal_mask(5)), theirs(x, x, x, attn_mask=hidden)[0]),
+    x, is_hidden = torch.randn(2, 5, 128), torch.ones(5, 5).triu(1).bool()
+    need(close(ours(x, student.causal_mask(5)), theirs(x, x, x, attn_mask=is_hidden)[0]),
          "Attention differs from torch's with this mask.")
     device = student.causal_mask(4, device=torch.device("meta")).device.type
     need(device == "meta",
          "The mask is not made on `device`: with a GPU, it would lie elsewhere than x.")
 
 
-def compare_mask_entry(query, key, allowed):
-    """Raises Wrong unless this token may look at this other one exactly if it is not behind it."""
-    need(not allowed or key <= query,
-         f"The mask lets token {query} see token {key}, which comes after it: rows are queries, "
-         "columns are keys.")
-    need(allowed or key != query, f"The mask does not let token {query} see itself.")
-    need(allowed or key > query,
-         f"The mask hides token {key} from token {query}, which comes after it.")
-
-
 # 5: ensembles
+
+OTHERS = ["tea", "t-shirt", "tea"]  # a name may come twice, or have a hyphen
 
 
 def ensembling(student):
@@ -103,7 +99,7 @@ def ensembling(student):
     for clip, templates in ((tiny(), "ensemble"), (odd_clip(), "seven"), (tiny(), "dataset")):
         sentences = {"ensemble": (*ENSEMBLE, template), "seven": ENSEMBLE, "dataset": (template,)}
         method = student.ZeroShot(clip, list(NAMES), template, templates=templates)
-        for names in (NAMES, FEW, ["tea", "dog", "tea"]):  # a name may come twice
+        for names in (NAMES, FEW, OTHERS):
             given = list(names)
             method.set_classes(given)
             unchanged(given, names, "set_classes")
@@ -117,19 +113,24 @@ def ensembling(student):
 
 def compare_weights(method, clip, names, sentences):
     """Raises Wrong unless `weights` is a buffer with the average over these sentences."""
-    called = "self.weights"
-    got = tensor(getattr(method, "weights", None), [len(names), widths(clip)[0]], called)
-    need("weights" not in dict(method.named_parameters()),
-         "`weights` is a parameter, and training would change it: nothing here is learned, so make "
-         "it a buffer.")
-    need("weights" in dict(method.named_buffers()),
-         "`weights` is a plain attribute: make it a buffer with register_buffer, which moves to a "
-         "GPU with the method.")
-    raw = features_of(clip, [name.replace("_", " ") for name in names], sentences)
+    shape = [len(names), widths(clip)[0]]
+    got = tensor(getattr(method, "weights", None), shape, "self.weights")
+    for kind, is_wrong, sentence in (
+        ("a parameter", "weights" in dict(method.named_parameters()),
+         "and training would change it: nothing here is learned, so make it a buffer"),
+        ("a plain attribute", "weights" not in dict(method.named_buffers()),
+         "make it a buffer with register_buffer, which moves to a GPU with the method"),
+        ("kept in files (persistent)", "weights" in method.state_dict(),
+         "it can be computed again, so persistent=False")):
+        need(not is_wrong, f"`weights` is {kind}: {sentence}.")
+    raw = features_of(clip, tuple(name.replace("_", " ") for name in names), sentences)
     unit = F.normalize(raw, dim=-1)  # [T, K, E]
 
+    def otherwise_spelled(old, new):
+        spelled = features_of(clip, tuple(name.replace(old, new) for name in names), sentences)
+        return F.normalize(F.normalize(spelled, dim=-1).mean(dim=0), dim=-1)
+
     def mistakes():
-        underscored = F.normalize(features_of(clip, names, sentences), dim=-1)
         return [
             (unit.mean(dim=0),
              "The average of several vectors of length 1 is shorter than 1: normalise again."),
@@ -139,17 +140,17 @@ def compare_weights(method, clip, names, sentences):
             (raw.mean(dim=0), "Nothing is normalised: do it before the average and after it."),
             (unit[0], "Only the first template is used."),
             (unit[-1], "Only the last template is used."),
-            (F.normalize(underscored.mean(dim=0), dim=-1),
-             "The name keeps its underscore: use readable_names."),
+            (otherwise_spelled("", ""), "The name keeps its underscore: use readable_names."),
+            (otherwise_spelled("-", " "),
+             "A hyphen belongs to the name: use readable_names, which replaces underscores only."),
         ]
 
-    otherwise = ("The class vectors are not the normalised average of the sentences' normalised "
-                 "features.")
-    compare(got, F.normalize(unit.mean(dim=0), dim=-1), mistakes, otherwise)
-    need("weights" not in method.state_dict(),
-         "`weights` is kept in files (persistent): it can be computed again, so persistent=False.")
+    compare(got, F.normalize(unit.mean(dim=0), dim=-1), mistakes,
+            "The class vectors are not the normalised average of the sentences' normalised "
+            "features.")
 
 
+@functools.cache
 def features_of(clip, names, sentences):
     """K names and T templates → text features [T, K, E], not normalised."""
     texts = [[sentence.format(name) for name in names] for sentence in sentences]
@@ -158,7 +159,6 @@ def features_of(clip, names, sentences):
 
 
 # 7: [EOS]
-
 
 LEARNED = ("token_embedding.weight", "positional_embedding", "text_projection", "ln_final.bias")
 
@@ -191,6 +191,14 @@ def published_texts():
     return weights, rows, torch.tensor(case["text_features"])
 
 
+def features_everywhere(clip, tokens, mask):
+    """tokens [N, L], a mask [L, L] → [N, L, E]: the feature that each position would give."""
+    x = clip.embed_text(tokens)
+    for block in clip.transformer.resblocks:
+        x = block(x, mask)
+    return clip.pool_text(x)
+
+
 def compare_places(clip, rows, length):
     """Lists of ids → the student's features of these texts; Wrong if one is read elsewhere."""
     tokens = torch.zeros(len(rows), length, dtype=torch.long)
@@ -198,27 +206,38 @@ def compare_places(clip, rows, length):
         row[: len(ids)] = torch.tensor(ids)
     for name in LEARNED:
         clip.get_parameter(name).requires_grad_()
-    called = f"encode_text(tokens {list(tokens.shape)})"
     given = tokens.clone()
-    got = tensor(clip.encode_text(given), [len(rows), widths(clip)[0]], called)
-    x = clip.embed_text(tokens)
-    for block in clip.transformer.resblocks:
-        x = block(x, causal_mask(length))
-    everywhere = clip.pool_text(x)  # [N, L, E]: the feature that each position would give
+    got = tensor(clip.encode_text(given), [len(rows), widths(clip)[0]],
+                 f"encode_text(tokens {list(tokens.shape)})")
+    mask = causal_mask(length)
+    everywhere = features_everywhere(clip, tokens, mask)
     ends = [len(ids) - 1 for ids in rows]
-    for n, eos in enumerate(ends):
-        distance = (everywhere[n] - got[n]).detach().abs().amax(dim=-1)
-        scale = everywhere[n].detach().abs().max()
-        if distance[eos] > 1e-4 * scale:
-            place = distance.argmin().item()
-            kind = "padding" if place > eos else "a word or [SOS]"
-            need(distance[place] > 1e-4 * scale,
-                 f"Text {n} is read at position {place}, and that is {kind}: its [EOS] stands at "
-                 f"position {eos}. (id 0 is not always padding, and a long text has none.)")
-            need(False,
-                 f"The feature of text {n} is that of no position: do all {eos + 1} tokens reach "
-                 "the blocks, and does `pool_text` come last?")
-    unchanged(given, tokens, "encode_text")
     right = everywhere[torch.arange(len(rows)), ends]
+    if not close(got, right):
+        every_place_and_end = everywhere, ends
+        for wrong, sentence in (
+            (mask.T, "The mask is turned: its rows are queries, its columns are keys."),
+            (torch.ones_like(mask), "All tokens see all others: give the blocks a causal mask.")):
+            features = features_everywhere(clip, tokens, wrong)[torch.arange(len(rows)), ends]
+            need(not close(got, features), sentence)
+        for n in range(len(rows)):
+            tell_place(n, got[n], every_place_and_end)
+    unchanged(given, tokens, "encode_text")
     same_gradients(got, right, {name: clip.get_parameter(name) for name in LEARNED})
     return got
+
+
+def tell_place(n, got, every_place_and_end):
+    """Raises Wrong unless the feature of text n is that of its [EOS]: where it was read."""
+    everywhere, eos = every_place_and_end[0][n], every_place_and_end[1][n]
+    distance = (everywhere - got).detach().abs().amax(dim=-1)
+    least = 1e-4 * everywhere.detach().abs().max()
+    if distance[eos] <= least:
+        return
+    place = distance.argmin().item()
+    kind = "padding" if place > eos else "a word or [SOS]"
+    need(distance[place] > least,
+         f"Text {n} is read at position {place}, and that is {kind}: its [EOS] stands at position "
+         f"{eos}. (id 0 is not always padding, and a long text has none.)")
+    need(False, f"The feature of text {n} is that of no position: do all {eos + 1} tokens reach "
+                "the blocks, and does `pool_text` come last?")

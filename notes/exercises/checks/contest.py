@@ -1,12 +1,15 @@
 """The check of the open exercise, 22: it trains the student's method beside UPT and zero-shot."""
 
 import functools
+import inspect
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from clip_min.data import few_shot, load_dataset
 from notes.exercises.checks.inputs import pictures, tiny
+from notes.exercises.cut import imports_of
 from notes.exercises.judge import close, need, tensor
 from prompts import METHODS
 from prompts.runs.batches import training_batches
@@ -37,9 +40,14 @@ def beat_upt(student, setting=Setting()):
     """22: the number of learned numbers, their gradients; accuracy before and after learning,
     beside zero-shot CLIP and UPT in the same run."""
     made = []
+    need(not reads_pictures(student),
+         "It reads pictures by itself. What a method knows of them it has to learn in training, "
+         "from the few shots: `Joint` gets CLIP, the class names and a template.")
+    has_design = "design" in inspect.signature(student.Joint).parameters
+    first = ["joint"] if has_design else []
 
     def make(*arguments):
-        method = student.Joint("joint", *arguments)
+        method = student.Joint(*first, *arguments)
         made.append(method)
         return method
 
@@ -60,6 +68,14 @@ def beat_upt(student, setting=Setting()):
          f"it does not learn: {told}. A method that starts well and learns nothing does not count.")
     need(ours > zero_shot, f"it does not beat zero-shot CLIP: {told}.")
     need(ours > upt, f"it does not beat UPT: {told}.")
+
+
+def reads_pictures(student):
+    """Whether the student's file imports what reads or draws pictures."""
+    path = getattr(student, "__file__", None)
+    names = imports_of(Path(path).read_text(encoding="utf-8")) if path else []
+    return any(name.startswith(("clip_min.data", "clip_min.world")) or name == "clip_min" for name,
+               _ in names)
 
 
 def build(make, setting, seed=1):

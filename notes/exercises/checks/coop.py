@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from notes.exercises.checks.inputs import FEW, NAMES, odd_clip, tiny, widths
+from notes.exercises.checks.inputs import FEW, NAMES, odd_clip, tiny, tokens_read, widths
 from notes.exercises.judge import (close, compare, need, of_type, same_gradients, tensor, unchanged)
 from notes.exercises.plain_towers import plain_prompts
 
@@ -139,18 +139,26 @@ def start_of_contexts(student, clip, names, M):
     method = student.CoOp(clip, names, n_ctx=M, class_specific=True)
     called = f"ctx with class_specific=True, K = {K} and M = {M}"
     ctx = tensor(method.ctx, [K, M, D], called).detach()
-    need(not torch.equal(ctx[0], ctx[1]),
-         "Random contexts should differ from class to class: draw them for each one.")
-    need(len(ctx.flatten(0, 1).unique(dim=0)) == K * M,
-         "The vectors of one context should differ, too: draw each one.")
-    need(0.015 < ctx.std() < 0.025,
-         f"Random contexts should have deviation 0.02, not {ctx.std():.3f}.")
     starts = [start_of_seed(student, clip, names, seed) for seed in (1, 1, 2)]
-    need(torch.equal(starts[0], starts[1]),
+    random = "as torch.randn draws them, times 0.02."
+    for condition, sentence in (
+        (not torch.equal(ctx[0], ctx[1]),
+         "Random contexts should differ from class to class: draw them for each one."),
+        (len(ctx.flatten(0, 1).unique(dim=0)) == K * M,
+         "The vectors of one context should differ, too: draw each one."),
+        (0.015 < ctx.std() < 0.025,
+         f"Random contexts should have deviation 0.02, not {ctx.std():.3f}."),
+        (ctx.mean().abs() < 0.004,
+         f"Random contexts should have mean 0, not {ctx.mean():.3f}: {random}"),
+        (ctx.abs().max() > 0.05,
+         f"No number of the random contexts is beyond {ctx.abs().max():.3f}: they should be "
+         f"normally distributed, {random}"),
+        (torch.equal(starts[0], starts[1]),
          "The same torch.manual_seed gave two starts: draw with torch.randn, so that a run can be "
-         "repeated.")
-    need(not torch.equal(starts[0], starts[2]),
-         "Two seeds gave the same start: do not set a seed of your own.")
+         "repeated."),
+        (not torch.equal(starts[0], starts[2]),
+         "Two seeds gave the same start: do not set a seed of your own.")):
+        need(condition, sentence)
     words = student.CoOp(clip, names, ctx_init="a photo of a", class_specific=True)
     expected = clip.token_embedding.weight[clip.tokenizer.encode("a photo of a")]
     tensor(words.ctx, [K, len(expected), D], "ctx with class_specific=True and ctx_init")
@@ -160,8 +168,7 @@ def start_of_contexts(student, clip, names, M):
     need(close(words.ctx[0], expected, 1e-6),
          "Changing the context of class 1 changed that of class 0: they lie in the same memory "
          "(`expand`); copy them.")
-    unified = student.CoOp(clip, names, n_ctx=M)
-    tensor(unified.ctx, [M, D], "ctx with class_specific=False")
+    tensor(student.CoOp(clip, names, n_ctx=M).ctx, [M, D], "ctx with class_specific=False")
 
 
 def start_of_seed(student, clip, names, seed):
@@ -180,8 +187,7 @@ def whole_sequences(method, told):
     def mistakes():
         if ctx.ndim == 2:
             return []
-        mixed = ctx.transpose(0, 1).reshape(K, M, D)
-        first = ctx[:1].expand(K, M, D)
+        mixed, first = ctx.transpose(0, 1).reshape(K, M, D), ctx[:1].expand(K, M, D)
         return [(plain_prompts(clip, names, mixed, position),
                  f"{what}: class 0 gets the first vectors of all classes. In the list, the M "
                  "vectors of one class are neighbours."),
@@ -190,7 +196,13 @@ def whole_sequences(method, told):
                  "+ 1 to i·M + M.")]
 
     for what in ("plain_class_weights", "class_weights"):
-        got = tensor(getattr(method, what)(), [K, widths(clip)[0]], f"{what}()")
-        otherwise = f"{what}, {told}: the class vectors are not those of whole sequences."
-        compare(got, right, mistakes, otherwise)
+        with tokens_read(clip.transformer.resblocks[:1]) as calls:
+            got = tensor(getattr(method, what)(), [K, widths(clip)[0]], f"{what}()")
+        compare(got, right, mistakes,
+                f"{what}, {told}: the class vectors are not those of whole sequences.")
         same_gradients(got, right, {f"ctx ({what})": ctx})
+        sequences = sum(number for _, number, _ in calls)
+        need(what == "class_weights" or sequences >= K,
+             f"plain_class_weights gave the blocks {sequences} sequence(s), and there are {K} "
+             "classes: it is the plain way, each prompt for itself, that class_weights is compared "
+             "with.")

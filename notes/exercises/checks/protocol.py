@@ -11,23 +11,21 @@ from notes.exercises.judge import Wrong, need, of_type, unchanged
 
 
 def schedule(student):
-    """9: the published schedule, and two other rates."""
+    """9: the published schedule, and two other rates; numbers of seven digits are enough."""
     published = golden("protocol")["schedule"]
     cases = [(published["lr"], E, published[f"epochs_{E}"]) for E in (1, 2, 10, 50)]
     for lr, E in ((0.05, 3), (0.01, 200), (4e-6, 4)):
         cosine = [lr * (1 + math.cos(math.pi * epoch / E)) / 2 for epoch in range(E - 1)]
         cases.append((lr, E, [1e-5, *cosine]))
+    why = {0: "the first one warms up at 1e-5, whatever lr is", 1: "the cosine begins here, at lr"}
     for lr, E, rates in cases:
         for epoch in (*range(E), E - 1, 0):  # the last two: asked again, and not in order
-            want = rates[epoch]
-            got = student.learning_rate(lr, epoch, E)
+            want, got = rates[epoch], student.learning_rate(lr, epoch, E)
             need(got is not None, "learning_rate gave None: is a `return` missing?")
-            why = {0: "the first one warms up at 1e-5, whatever lr is"}
-            why[1] = "the cosine begins here, at lr"
-            need(abs(got - want) < 1e-9,
-                 f"Epoch {epoch} of {E} with lr = {lr} has the rate {got:.6g}, and {want:.6g} in "
-                 "the published schedule: "
-                 f"{why.get(epoch, 'it falls along a cosine whose half period is E epochs')}.")
+            sentence = why.get(epoch, "it falls along a cosine whose half period is E epochs")
+            need(abs(got - want) < 1e-6 * lr + 1e-12,
+                 f"Epoch {epoch} of {E} with lr = {lr} has the rate {got:.8g}, and {want:.8g} in "
+                 f"the published schedule: {sentence}.")
 
 
 # 10: the sampler
@@ -75,24 +73,44 @@ def labels_of_a_small_set(items):
          "in train is [2, 0, 1].")
 
 
-def compare_sample(student, data, shots, seed):
-    """Raises Wrong unless the sample is that of a plain loop, written here."""
-    stream, wanted = random.Random(seed), []
+def plain_sample(data, shots, seed, also_equal=True):
+    """The numbers of the training and of the validation items, by a plain loop.
+
+    also_equal: a class of exactly `shots` pictures is drawn, too, in random order.
+    """
+    stream, found = random.Random(seed), []
     for items, number in ((data.train, shots), (data.val, min(shots, 4))):
         indices = []
         for label in dict.fromkeys(item.label for item in items):
             group = [i for i, item in enumerate(items) if item.label == label]
-            indices += stream.sample(group, number) if len(group) >= number else group
-        wanted.append(indices)
+            is_drawn = len(group) > number or (also_equal and len(group) == number)
+            indices += stream.sample(group, number) if is_drawn else group
+        found.append(indices)
+    return found
+
+
+def compare_sample(student, data, shots, seed):
+    """Raises Wrong unless the sample is that of a plain loop, and the data stay as they are."""
     case, kept = dict(shots=shots, seed=seed), copy.deepcopy(data)
-    compare_indices(student.few_shot(data, shots, seed), wanted, case)
+    pair = student.few_shot(data, shots, seed)
     unchanged(data, kept, "few_shot")
+    wanted = plain_sample(data, shots, seed)
+    other = plain_sample(data, shots, seed, also_equal=False)
+    need(numbers_of(pair) != other or other == wanted,
+         f"With {shots} shots, a class of exactly {shots} pictures is drawn, too, in random order: "
+         ">=, and not >.")
+    compare_indices(pair, wanted, case)
+
+
+def numbers_of(pair):
+    """(train, val) → the numbers by which made_dataset calls their items."""
+    return [[int(item.path) for item in part] for part in pair]
 
 
 def compare_indices(pair, wanted, case):
     """Raises Wrong unless the numbers of the training and of the validation items are these."""
     told = f"With {case['shots']} shots and seed {case['seed']}"
-    train, val = ([int(item.path) for item in part] for part in pair)
+    train, val = numbers_of(pair)
     need(train == wanted[0],
          f"{told} the training pictures are {train}, and {wanted[0]} in CoOp's code: one stream "
          "from the seed, class after class; nothing is drawn for a class that is too small, which "
@@ -167,44 +185,51 @@ def compare_half(half, data, which_and_labels):
 PUBLISHED = [(69.34, 74.22, 71.70), (82.69, 63.22, 71.66), (80.47, 71.69, 75.83)]
 
 
+SEEDS = {1: 90.0, 2: 70.0, 3: 50.0, 4: 95.0, 7: 30.0, 8: 25.0}, {1: 20.0, 2: 20.0, 5: 80.0}
+
+
 def harmonic(student):
-    """18: means that lie far apart, several seeds, CoCoOp's Table 1."""
+    """18: means that lie far apart, several seeds, CoCoOp's Table 1, what is missing, zeros."""
     for b, n in ((90.0, 10.0), (20.0, 70.0), (0.5, 0.25)):
-        got = student.harmonic_mean({"base": {1: b}, "new": {1: n}})
-        need(got is not None, "harmonic_mean gave None: is a `return` missing?")
-        means = {"arithmetic": (b + n) / 2, "geometric": math.sqrt(b * n)}
-        for name, mean in means.items():
+        got, right = mean_of(student, b, n), 2 * b * n / (b + n)
+        for name, mean in (("arithmetic", (b + n) / 2), ("geometric", math.sqrt(b * n))):
             need(abs(got - mean) > 1e-3,
                  f"{b} and {n} gave {got:.2f}, the {name} mean: H = 2 b n / (b + n).")
-        right = 2 * b * n / (b + n)
         need(abs(got - right) < 1e-6, f"{b} and {n} gave {got:.3f}, and H is {right:.3f}.")
-    several_seeds(student)
-    for b, n, h in PUBLISHED:
-        got = student.harmonic_mean({"base": {1: b}, "new": {1: n}})
-        need(abs(got - h) < 0.02, f"{b} and {n} gave {got:.2f}; CoCoOp's Table 1 has {h:.2f}.")
-    for half in ("base", "new"):
-        for cells in ({half: {1: 50.0}}, {half: {1: 50.0}, "all": {1: 40.0}}):
-            got = student.harmonic_mean(cells)
-            need(got is None, f"With {half} classes alone there is no H: give None, not {got}.")
-    got = student.harmonic_mean({})
-    need(got is None, f"If nothing was measured there is no H: give None, not {got}.")
-    for b, n in ((0.0, 0.0), (0.0, 50.0), (50.0, 0.0)):
-        zero = student.harmonic_mean({"base": {1: b}, "new": {1: n}})
-        need(zero == 0, f"{b:g} and {n:g} should give 0, not {zero}.")
-
-
-def several_seeds(student):
-    """Raises Wrong unless the mean over the seeds comes first; seeds may differ."""
-    base = {1: 90.0, 2: 70.0, 3: 50.0, 4: 95.0, 7: 30.0, 8: 25.0}
-    new = {1: 20.0, 2: 20.0, 5: 80.0}
-    b, n = 60.0, 40.0  # their means; the medians are 60 and 20
-    cells = {"base": base, "all": {1: 33.0}, "new": new}
+    cells = {"base": SEEDS[0], "all": {1: 33.0}, "new": SEEDS[1]}  # means 60 and 40
     kept = copy.deepcopy(cells)
-    got = student.harmonic_mean(cells)
+    got, right = number(student, cells), 2 * 60 * 40 / 100
     unchanged(cells, kept, "harmonic_mean")
-    right = 2 * b * n / (b + n)
     need(abs(got - 2 * 60 * 20 / 80) > 1e-3,
          f"The median over the seeds was taken: {got:.3f}, and with the mean H is {right:.3f}.")
     need(abs(got - right) < 1e-6,
-         f"Base {list(base.values())} and new {list(new.values())} gave {got:.3f}, and {right:.3f} "
-         "is wanted: first the mean over the seeds of each half, then H.")
+         f"Base {list(SEEDS[0].values())} and new {list(SEEDS[1].values())} gave {got:.3f}, and "
+         f"{right:.3f} is wanted: first the mean over the seeds of each half, then H.")
+    for b, n, h in PUBLISHED:
+        got = mean_of(student, b, n)
+        need(abs(got - h) < 0.02, f"{b} and {n} gave {got:.2f}; CoCoOp's Table 1 has {h:.2f}.")
+    for cells, told in (({"base": {1: 50.0}}, "With base classes alone"),
+                        ({"new": {1: 50.0}}, "With new classes alone"),
+                        ({"base": {1: 50.0}, "all": {1: 40.0}}, "Without new classes"),
+                        ({"new": {1: 50.0}, "all": {1: 40.0}}, "Without base classes"),
+                        ({}, "If nothing was measured")):
+        got = student.harmonic_mean(cells)
+        need(got is None, f"{told} there is no H: give None, not {got}.")
+    for b, n in ((0.0, 0.0), (0.0, 50.0), (50.0, 0.0)):
+        got = student.harmonic_mean({"base": {1: b}, "new": {1: n}})
+        need(got == 0, f"{b:g} and {n:g} should give 0, not {got}.")
+
+
+def mean_of(student, b, n):
+    """harmonic_mean of one seed."""
+    return number(student, {"base": {1: b}, "new": {1: n}})
+
+
+def number(student, cells):
+    """harmonic_mean of cells that have both halves → a number; Wrong if it is none."""
+    got, halves = student.harmonic_mean(cells), list(cells)
+    need(got is not None, f"harmonic_mean gave None with base and new measured ({cells}): is a "
+                          "`return` missing at the end, or in a branch?")
+    need(isinstance(got, (int, float)),
+         f"harmonic_mean gave a {type(got).__name__} for {halves}, and a number is wanted.")
+    return got
