@@ -41,7 +41,7 @@ def write(folder, seed=0):
     if folder.exists():
         raise ValueError(f"{folder} is there already: name a new folder.")
     exercise_of(1, seed)  # is there such a variant?
-    ignored = shutil.ignore_patterns("__pycache__", "exercise-*", "starters")
+    ignored = shutil.ignore_patterns("__pycache__", "exercise-*", "starters", "answers")
     for part in PARTS:
         shutil.copytree(cut.ROOT / part, folder / part, ignore=ignored)
     for file in SINGLE:
