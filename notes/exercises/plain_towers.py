@@ -1,7 +1,7 @@
 """Both towers run plainly: whole sequences through every block, nothing shared, nothing left out.
 
-What is right is defined here once more, without any of the savings of clip_min/prompting/tree.py. The
-checks of the exercises and the tests compare with it.
+What is right is defined here once more, without any of the savings of the prompts' tree. The checks
+of the exercises and the tests compare with it.
 """
 
 import torch

@@ -3,7 +3,7 @@
     --csv FILE         opens in a spreadsheet; a line for each student, as soon as it is known
     --json FILE        {student: {exercise: {"word": ..., "sentence": ...}}}
     --junit FILE       JUnit XML: a suite for each student, a case for each exercise
-    --gradescope PATH  of one student (`check all`): results.json; of a class: a folder of such files
+    --gradescope PATH  of one student (`check all`): results.json; of a class: a folder of them
 
 A file that cannot be written is noticed before the first check. What is known by then is written
 even if the run is ended. Gradescope's points are those of points.csv, which a teacher can edit.

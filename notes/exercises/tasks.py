@@ -1,8 +1,8 @@
 """The exercises: what is asked, and which lines are taken out.
 
 Places in a file are named as cut.py says. checks/ has the check of each number, variants.py what
-another year gets instead; tests/test_exercises*.py hold wrong and right answers for each. This file
-is long because it is a table.
+another year gets instead, tests/golden/answers wrong and right answers for each. This file is long
+because it is a table.
 """
 
 from typing import NamedTuple
@@ -59,8 +59,8 @@ key).""",
 Write `VisionTransformer.embed`: cut the pictures into patches (the convolution `conv1` has a stride
 as long as its kernel, so it does this), make a sequence of them, put the class token first, add
 positions, apply `ln_pre`.""",
-        "conv1 gives [B, D, rows, columns]. A sequence is [B, S, D]: the first row of patches comes "
-        "first.", 15,
+        "conv1 gives [B, D, rows, columns]. A sequence is [B, S, D]: the first row of patches "
+        "comes first.", 15,
         "flatten(2) joins rows and columns to one axis, row by row; transpose puts it before the D "
         "numbers of a patch. The class token has a position, too.",
         blanks=("VisionTransformer.embed",)),
@@ -147,8 +147,8 @@ Question: how many numbers are learned with E = D_t = 512 and M = 4? (The projec
 biases; CoCoOp Table 5 counts 34,816 without them.)""",
         "pi is [B, D_t] and ctx is [M, D_t]: give pi an axis for M. The Meta-Net reads features of "
         "length 1.", 20,
-        "pi[:, None] is [B, 1, D_t]: one pi for all M vectors of a picture. Without the axis, pi of "
-        "picture m would be added to vector m, and with B = M no error would come.",
+        "pi[:, None] is [B, 1, D_t]: one pi for all M vectors of a picture. Without the axis, pi "
+        "of picture m would be added to vector m, and with B = M no error would come.",
         needs=(6,), blanks=(("CoCoOp.__init__", "self.meta_net", "linear2"), "CoCoOp.context"),
         hides=("CoCoOp.plain_class_weights",)),
     Exercise(
@@ -188,8 +188,8 @@ closely at the equation: which residuals are normalised? `self.dropout` acts on 
 give.""",
         "U is [depth, 2n, D]: the 2n prompts are the sequence. Heads are slices of D. Both "
         "residuals go through an LN.", 35,
-        "unflatten and transpose give [depth, H, 2n, D/H]: attention runs along the 2n prompts, and "
-        "neither the layers nor the heads mix. Eq. (5) adds LN(U) and LN(U'), not U and U'.",
+        "unflatten and transpose give [depth, H, 2n, D/H]: attention runs along the 2n prompts, "
+        "and neither the layers nor the heads mix. Eq. (5) adds LN(U) and LN(U'), not U and U'.",
         needs=(2, 13), blanks=(("Theta.self_attention", "unflatten", "return"),
                                ("Theta.forward", "# UPT Eq. (5)")), hides=UPT_HIDES),
     Exercise(
@@ -213,7 +213,7 @@ squares. Eq. (6) divides by the number of pictures of the class, Eqs. (7) and (8
 classes. Return Python floats. Question: what is the largest value that Eq. (8) can have?""",
         "First the mean in each class, then the mean over classes: a large class counts as much as "
         "a small one.", 20,
-        "torch's `var` divides by n - 1, and by default it takes no sum over E: neither is Eq. (6).",
+        "torch's `var` divides by n - 1, and it takes no sum over E: neither is Eq. (6).",
         needs=(4,), blanks=("intra_class_variance", "inter_class_variance")),
     Exercise(
         "Base and new classes", "clip_min/data/datasets.py", """
@@ -267,7 +267,8 @@ logits depend on what else is in the batch. Find it and correct it. Write a test
         "the batch axis lets pictures meet. A test: each picture alone, then all together.",
         needs=(11, 12), hides=("CoCoOp.plain_class_weights",), planted=(
             ("CoCoOp.classify", "found"),
-            "found = [cosines(x, self.class_weights(self.context(x)).mean(dim=0)) for x in parts]")),
+            "weights = [self.class_weights(self.context(x)).mean(dim=0) for x in parts]\n"
+            "found = [cosines(x, w) for x, w in zip(parts, weights)]")),
     Exercise(
         "Open: beat UPT with 3,000 numbers", "prompts/joint.py", """
 UPT learns 120,192 numbers on the tiny CLIP. You have 3,000. Invent where the prompts come from:
@@ -324,8 +325,8 @@ Then measure what it does: take load_clip("tiny"), set `clip.preprocess` to
 a miniature set.
 Question: which methods could learn this mistake away in part, and which ones cannot?""",
         "Two models with different means: where does the code still know which one it is?", 25,
-        "The numbers belong to the model, so they are the object's own, `self.mean` and `self.std`. "
-        "Constants of the file are right for one model only, and every test with it passes.",
+        "The numbers belong to the model, so they are the object's own, `self.mean` and "
+        "`self.std`. Constants of the file are right for one model only, and every test with it passes.",
         needs=(3,), planted=(("Preprocess.to_tensor", "scale, shift"),
                              "scale, shift = scale_and_shift(MEAN, STD)")),
     Exercise(

@@ -4,7 +4,7 @@ A check gets the student's file as a module and calls the functions of ../judge.
 computed here by hand, by torch's own modules, by whole sequences (../plain_towers.py), or is in
 tests/golden. The rule: a check tests values, gradients, at least two sizes of everything, a second
 call, training and evaluation, and that the input stays as it was, with inputs on which the known
-wrong answers differ. tests/test_exercises_*.py hold wrong and right answers for each.
+wrong answers differ. tests/golden/answers has wrong and right answers for each.
 
 inputs.py         the CLIPs, names, pictures and figures that checks compare with
 clip_text.py      CLIP's texts: tokenizer, mask, ensembles, [EOS]
