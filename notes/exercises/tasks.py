@@ -326,7 +326,7 @@ a miniature set.
 Question: which methods could learn this mistake away in part, and which ones cannot?""",
         "Two models with different means: where does the code still know which one it is?", 25,
         "The numbers belong to the model, so they are the object's own, `self.mean` and "
-        "`self.std`. Constants of the file are right for one model only: every test with it passes.",
+        "`self.std`. Constants of the file are right for one model only; its tests pass.",
         needs=(3,), planted=(("Preprocess.to_tensor", "scale, shift"),
                              "scale, shift = scale_and_shift(MEAN, STD)")),
     Exercise(
