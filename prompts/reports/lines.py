@@ -15,15 +15,8 @@ from clip_min.world.benchmarks import EIGHT
 from prompts import METHODS, recipe_of
 from prompts.reports import papers
 from prompts.reports.rows import newest, usable
-from prompts.runs.protocols import TRANSFER
+from prompts.runs.protocols import PROTOCOLS, TRANSFER
 
-PROTOCOLS = {  # name of a table: classes learned on, classes evaluated on
-    "few-shot": ("all", ["all"]),
-    "base-to-new": ("base", ["base", "new"]),
-    "class-incremental": ("base", ["all"]),
-    "cross-dataset": ("all", ["all"]),
-    "domain-generalization": ("all", ["all"]),
-}
 NAMES = tuple(PROTOCOLS)
 ORDER = (*ELEVEN, *SHIFTED["imagenet"], *EIGHT, *SHIFTED["toy-objects"])
 
@@ -131,7 +124,8 @@ def is_zero_shot_for(row, choice):
 
 def belongs(row, name, source):
     """Whether a row stands in the table beside what was learned on `source`."""
-    learned_on, evaluated_on = PROTOCOLS[name]
+    protocol = PROTOCOLS[name]
+    learned_on, evaluated_on = protocol.learned_on, protocol.evaluated_on
     shifted = SHIFTED.get(source, ())
     if name == "cross-dataset":
         there = row["dataset"] not in shifted
@@ -276,6 +270,13 @@ def label_of(row):
 def remarks_on_rows(counted, name, choice):
     """What does not count in this table → list of sentences, at most one for each reason."""
     remarks = []
+    older = [row for row in counted.older if concerns(row, name, choice)]
+    if older:
+        last = older[-1]
+        remarks.append(
+            f"{of_number(len(older), 'row')} older than the present code, CLIP or pictures "
+            f"(last: {printable(label_of(last))} on {printable(last['dataset'])}): run the commands again."
+        )
     outdated = [row for row in counted.outdated if concerns(row, name, choice)]
     if outdated:
         last = outdated[-1]

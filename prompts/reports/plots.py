@@ -72,7 +72,8 @@ def draw(rows, name, **chosen):
     """
     if name not in NAMES:
         raise ValueError(f"There is no plot {name!r}: choose {' or '.join(NAMES)}.")
-    counted, choice = newest(usable(rows)), Choice(**chosen)
+    present = chosen.pop("present", None)
+    counted, choice = newest(usable(rows), present), Choice(**chosen)
     for remark in remarks_on_rows(counted, name, choice):
         warnings.warn(remark, stacklevel=2)
     lines = lines_of(counted, name, choice)

@@ -7,7 +7,7 @@ from prompts.runs.parallel import RANK
 from prompts.reports.lines import differences
 
 
-def print_summary(runs, results, flags):
+def print_summary(runs, results, job):
     """Few-shot: mean and deviation over the seeds beside zero-shot CLIP; other protocols have
     tables.
 
@@ -17,11 +17,11 @@ def print_summary(runs, results, flags):
         return 0
     rows = [(run, results.find(row)) for run in runs for _, row in run.rows]
     failed = list(dict.fromkeys(run for run, row in rows if "failed" in row))
-    if flags.protocol == "few-shot":
+    if job.protocol == "few-shot":
         found = [(run, row) for run, row in rows if "accuracy" in row]
-        print_few_shot(found, flags.classes)
+        print_few_shot(found, job.classes)
     else:
-        print(f"\nThe table: python eval.py --table {flags.protocol} --out {flags.out}")
+        print(f"\nThe table: python eval.py --table {job.protocol} --out {job.out}")
     if failed:
         print(f"\n{len(failed)} of {len(runs)} runs failed, the first being {failed[0].title}.")
     return int(bool(failed))

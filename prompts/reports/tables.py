@@ -66,7 +66,8 @@ def table(rows, name, **chosen):
     Raises ValueError for another name, and if there is nothing to show, with the command that
     changes it.
     """
-    counted, choice = newest(usable(rows)), Choice(**chosen)
+    present = chosen.pop("present", None)
+    counted, choice = newest(usable(rows), present), Choice(**chosen)
     lines = lines_of(counted, name, choice)
     header = header_of(name, lines)
     body = []
