@@ -78,7 +78,8 @@ def test_every_layout_gives_the_same_features(folder):
 
 def test_a_hugging_face_folder_gives_the_same_features(folder, vit):
     write_config(folder)
-    for file, write in (("pytorch_model.bin", write_plain), ("model.safetensors", write_safetensors)):
+    for file in ("pytorch_model.bin", "model.safetensors"):  # the latter comes first
+        write = write_plain if file.endswith("bin") else write_safetensors
         write(hugging_face(vit), folder / file)
         for given in (folder, folder / file):
             assert_same_clip(load_clip(given), build_clip(vit))
@@ -196,7 +197,7 @@ def test_what_stands_before_every_name_is_cut_off(folder, vit):
     apart = {n if n.startswith(("visual.", "logit")) else f"text.{n}": x for n, x in vit.items()}
     compiled = {name.replace("visual.", "visual._orig_mod."): x for name, x in vit.items()}
     for prefix in ("", "model.", "module._orig_mod.", "model.module.", "net.clip."):
-        for tensors in (vit, hugging_face(vit), apart, compiled):  # apart: open_clip's CustomTextCLIP
+        for tensors in (vit, hugging_face(vit), apart, compiled):  # apart: CustomTextCLIP's
             wrapped = {f"{prefix}{name}": x for name, x in tensors.items()}
             path = write_plain(wrapped, folder / "weights.pt")
             assert_same_clip(load_clip(path), build_clip(vit))
@@ -211,7 +212,7 @@ def test_tensors_beside_the_clip_are_left_out_and_named(folder, vit):
         path = write_plain(more | wrapped, folder / "weights.pt")
         assert_same_clip(load_clip(path), build_clip(vit))
         (note,) = notes(path)
-        assert "3 tensors beside the CLIP, which are left out: head.weight, cross.a" in note
+        assert "left out: 3, such as head.weight, cross.a, transformer.b." in note
 
 
 def test_two_clips_in_one_file_are_refused_with_both_prefixes(folder, vit):
@@ -221,14 +222,26 @@ def test_two_clips_in_one_file_are_refused_with_both_prefixes(folder, vit):
 
 
 def test_one_tower_alone_is_called_one_tower(folder, vit):
-    """As of CLIPTextModelWithProjection, and of the image encoders of diffusion models."""
-    names = hugging_face(vit)
-    for tower, other in (("text", "image"), ("image", "text")):
-        start = "vision_model" if tower == "text" else "text_model"
-        alone = {name: x for name, x in names.items() if not name.startswith(start)}
+    """As of CLIPTextModelWithProjection, Chinese-CLIP, and CLIPVisionModel in transformers 5."""
+    bare = {n.removeprefix("vision_model."): x for n, x in hugging_face(vit).items() if "vis" in n}
+    for tensors, start, tower, other in (
+        (hugging_face(vit), "vision_model.", "text", "image"), (vit, "visual.", "text", "image"),
+        (hugging_face(vit), "text_model.", "image", "text"), (bare, "text", "image", "text"),
+        (vit, "token_embedding", "image", "text"),
+    ):
+        alone = {name: x for name, x in tensors.items() if not name.startswith(start)}
         sentence = refusal(write_safetensors(alone, folder / "model.safetensors"))
         assert f"holds CLIP's {tower} tower, but not the {other} tower" in sentence
         assert sentence.endswith(f"it has {', '.join(list(alone)[:3])}, ...")
+
+
+def test_a_lora_and_quantised_weights_are_refused(folder, vit):
+    names = {n.replace("q_proj", "q_proj.base_layer"): x for n, x in hugging_face(vit).items()}
+    lora = {"text_model.encoder.layers.0.self_attn.q_proj.lora_A.default.weight": torch.ones(1)}
+    path = folder / "weights.pt"
+    assert "holds a LoRA beside its weights: merge them" in refusal(write_plain(names | lora, path))
+    whole = vit | {"visual.proj": vit["visual.proj"].to(torch.int8)}
+    assert "visual.proj holds whole numbers" in refusal(write_plain(whole, path))
 
 
 def test_what_is_missing_or_too_much_is_called_as_in_the_file(folder, vit):
@@ -269,7 +282,7 @@ def test_numbers_that_are_not_finite_are_refused(folder, vit):
         assert "model.visual.ln_pre.bias holds numbers that are not finite" in sentence
 
 
-def test_widths_that_clip_s_heads_do_not_fit_are_refused(folder, vit):
+def test_towers_that_clip_min_does_not_build_are_refused(folder, vit):
     """open_clip's ViT-H has 16 heads 80 wide; its tensors do not say so, and fit 20 of 64."""
     few = {n: x for n, x in vit.items() if not re.search(r"resblocks\.[12]", n)}
     for tower, times, reason in (
@@ -283,6 +296,9 @@ def test_widths_that_clip_s_heads_do_not_fit_are_refused(folder, vit):
             shape = [int(times * n) if n in (128, 384, 512) else n for n in x.shape]
             weights[name] = torch.zeros(shape, dtype=torch.float16) if wide else x
         assert reason in refusal(write_plain(weights, folder / "weights.pt"))
+    oblong = vit | {"visual.positional_embedding": torch.zeros(1 + 4 * 8, 128)}
+    sentence = refusal(write_plain(oblong, folder / "weights.pt"))
+    assert "32 patches, which do not make up a square" in sentence
 
 
 # --- folders and names of the Hugging Face Hub ---

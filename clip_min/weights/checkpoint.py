@@ -11,6 +11,7 @@ A file of tensors does not say all of a computation. What else belongs to it is 
 configuration next to it (config.py); what clip_min does not build is refused.
 """
 
+import math
 import re
 import textwrap
 import warnings
@@ -86,7 +87,8 @@ def note_a_guess(path, clip):
             "are assumed, as in OpenAI's weights: QuickGELU; mean and std, if no file next to it "
             "gives them; heads 64 wide; a causal mask in the text; features read at [EOS], the "
             "largest id, and at the class token. Most open_clip weights need --gelu exact, or "
-            "their open_clip_config.json next to them.", stacklevel=3)
+            "their open_clip_config.json next to them (not those fine-tuned from OpenAI's).",
+            stacklevel=3)
 
 
 def build(tensors, gelu, path):
@@ -97,7 +99,11 @@ def build(tensors, gelu, path):
     own = {}  # OpenAI's name -> the file's
     try:
         state_dict, own, others = openai_names(tensors)
-        check_widths(state_dict)
+        check_towers(state_dict)
+        for name, tensor in state_dict.items():
+            if not (tensor.is_floating_point() or name.endswith("num_batches_tracked")):
+                raise ValueError(f"{own[name]} holds whole numbers: clip_min reads no quantised "
+                                 "weights.")
         clip = build_clip(state_dict, gelu)
     except KeyError as error:
         raise ValueError(f"{path} does not make up a CLIP: it lacks {error}, as OpenAI's files "
@@ -114,13 +120,13 @@ def build(tensors, gelu, path):
             raise ValueError(f"{path} is damaged: {own[name]} holds numbers that are not finite.")
     if others:
         first = ", ".join(list(others)[:3])[:300]
-        warnings.warn(f"{path} holds {len(others)} tensors beside the CLIP, which are left out: "
-                      f"{first}{', ...' if len(others) > 3 else '.'}", stacklevel=3)
+        warnings.warn(f"{path} holds tensors beside the CLIP, which are left out: {len(others)}, "
+                      f"such as {first}.", stacklevel=3)
     return clip
 
 
-def check_widths(state_dict):
-    """Raises ValueError if CLIP's heads, 64 wide, do not fit the towers."""
+def check_towers(state_dict):
+    """Raises ValueError for towers whose shapes fit together, but are not those of a CLIP."""
     text, image = state_dict["text_projection"], state_dict.get("visual.proj")
     for tower, projection in (("text", text), ("image", image)):
         width = HEAD_WIDTH if projection is None else projection.shape[0]
@@ -131,6 +137,11 @@ def check_widths(state_dict):
             raise ValueError(f"its image tower is {width} wide. Those over 1,024 (open_clip's "
                              f"ViT-H, ViT-g and ViT-bigG) have heads that are not {HEAD_WIDTH} "
                              "wide, which clip_min does not build.")
+    start = "visual." if image is not None else "visual.attnpool."
+    patches = len(state_dict[f"{start}positional_embedding"]) - 1
+    if patches != math.isqrt(patches) ** 2:
+        raise ValueError(f"its pictures have {patches} patches, which do not make up a square: "
+                         "clip_min's pictures are squares.")
 
 
 def load_tokenizer(weights, vocab_size):

@@ -197,7 +197,7 @@ def read_pictures(folder, hugging_face, config):
 
 
 def three_numbers(path, content, key, lowest):
-    """Three numbers above `lowest`, for red, green and blue in [0, 1]; None if the key is absent."""
+    """Three numbers above `lowest`, for red, green and blue in [0, 1]; None without the key."""
     value = content.get(key)
     if value is None:
         return None

@@ -13,9 +13,8 @@ import torch
 
 NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")  # integers in OpenAI's files
 # Each tower has one of these, whoever named it. What stands before is the prefix.
-TEXT = re.compile(r"(text_model\.embeddings\.|text\.|)token_embedding\.weight$")
-IMAGE = re.compile(r"(vision_model\.embeddings\.patch_embedding\.weight"
-                   r"|visual\.conv1\.weight)$")
+TEXT = re.compile(r"((text_model\.)?embeddings\.|text\.|)token_embedding\.weight$")
+IMAGE = re.compile(r"((vision_model\.)?embeddings\.patch_embedding|visual\.conv1)\.weight$")
 HUGGING_FACE = (  # part of a name there, and here; replaced in this order
     ("vision_model.embeddings.patch_embedding.", "visual.conv1."),
     ("vision_model.embeddings.position_embedding.weight", "visual.positional_embedding"),
@@ -64,6 +63,8 @@ def openai_names(tensors):
 
 def prefix_of_clip(names):
     """Names of tensors → what stands before those of the one CLIP: "", "module.", "model.clip."."""
+    if any(re.search(r"(\.|^)lora_\w+(\.|$)", name) for name in names):
+        raise ValueError("it holds a LoRA beside its weights: merge them and save the whole.")
     texts, images = prefixes(TEXT, names), prefixes(IMAGE, names)
     both = texts & images
     if len(both) == 1:

@@ -1,4 +1,4 @@
-"""Nothing in a file of weights is executed, and no file fills the memory or keeps a program busy."""
+"""Nothing in a file of weights is executed, and no such file fills the memory or never ends."""
 
 import json
 import os
@@ -295,7 +295,7 @@ def test_few_numbers_that_are_given_out_as_many_are_refused(tmp_path):
 def test_modules_that_contain_themselves_are_refused(tmp_path):
     path, before = tmp_path / "x.pt", memory()
     itself = b"c__torch__\nA\n)R\x94}" + text("a") + b"h\0sb"
-    long_name = itself.replace(text("a"), text("a" * 1_000_000))  # at level 100, 100 million letters
+    long_name = itself.replace(text("a"), text("a" * 1_000_000))  # names inside names
     doubled = b"c__torch__\nA\n)R"  # 40 modules, each of which holds the next one twice: 2^40 names
     for level in range(40):
         doubled += b"\x94c__torch__\nA\n)R}(" + text("a") + b"h" + bytes([level])
