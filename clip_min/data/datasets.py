@@ -176,8 +176,8 @@ def few_shot(dataset, shots, seed):
     The sample of CoOp's published experiments, picture for picture: classes in order of first
     appearance, `shots` of each without replacement from `train`, then min(shots, 4) of each from
     `val`, all from one stream of random numbers. A class with fewer pictures gives all it has, with
-    one note in a process. Raises ValueError unless shots is a whole number of at least 1, and for a set that is
-    only tested on. Source: CoOp, section 3.1; Dassl, `generate_fewshot_dataset`.
+    one note in a process. Raises ValueError unless shots is a whole number of at least 1, and for a
+    set that is only tested on. Source: CoOp, section 3.1; Dassl, `generate_fewshot_dataset`.
     """
     if not isinstance(shots, int) or shots < 1:
         raise ValueError(f"shots must be a whole number of at least 1, not {shots!r}.")

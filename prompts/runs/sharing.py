@@ -10,7 +10,7 @@ import sys
 
 import torch
 
-from clip_min.files import lock
+from clip_min.locks import lock
 from prompts.runs.parallel import RANK, from_first_process
 from prompts.runs.run import folder_name
 
