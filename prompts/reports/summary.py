@@ -4,7 +4,7 @@ import numpy as np
 
 from clip_min.files import printable
 from prompts.runs.parallel import RANK
-from prompts.reports.lines import differences
+from prompts.reports.tables import differences
 
 
 def print_summary(runs, results, flags):

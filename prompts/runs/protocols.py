@@ -6,15 +6,31 @@ keeps its own recipe and its own miniature sets; the rest is as in the paper.
 
 from dataclasses import dataclass, field
 
-PROTOCOLS = (
-    "few-shot",
-    "base-to-new",
-    "class-incremental",
-    "cross-dataset",
-    "domain-generalization",
-)
+
+@dataclass(frozen=True)
+class Protocol:
+    """What one protocol learns on and is evaluated on.
+
+    learned_on: "all" classes of one data set, or the "base" half. evaluated_on: classes of the
+    same data set. transfer: which other data sets follow, all with all their classes: "" for none,
+    "others" of its kind, or its "shifted" versions. paper: where it is described.
+    """
+
+    learned_on: str
+    evaluated_on: tuple
+    paper: str
+    transfer: str = ""
+
+
+PROTOCOLS = {
+    "few-shot": Protocol("all", ("all",), "CoOp, Sec. 3.1"),
+    "base-to-new": Protocol("base", ("base", "new"), "CoCoOp, Sec. 4.1"),
+    "class-incremental": Protocol("base", ("all",), "CoCoOp, Sec. 4.4"),
+    "cross-dataset": Protocol("all", ("all",), "CoCoOp, Sec. 4.2", "others"),
+    "domain-generalization": Protocol("all", ("all",), "CoOp, Sec. 3.2", "shifted"),
+}
 # In these, a method learns on one source and is evaluated on it and on others, its targets.
-TRANSFER = ("cross-dataset", "domain-generalization")
+TRANSFER = tuple(name for name, protocol in PROTOCOLS.items() if protocol.transfer)
 READ_TEMPLATE = ("zero_shot", "vpt")  # methods with a hand-written prompt
 WORDS = "a photo of a"
 
