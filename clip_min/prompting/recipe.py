@@ -42,6 +42,12 @@ class Recipe:
         larger = [listed for listed in self.epochs if listed >= shots]
         return self.epochs[min(larger) if larger else max(self.epochs)]
 
+    def setting(self):
+        """→ what identifies a run that is trained so, as plain values."""
+        values = dict(lr=self.lr, epochs=self.epochs, batch_size=self.batch_size)
+        values.update(crop_scale=list(self.crop_scale), flip=self.flip, max_norm=self.max_norm)
+        return dict(values, views=self.views)
+
     def with_changes(self, **changes):
         """The same recipe with other values for these fields.
 

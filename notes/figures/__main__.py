@@ -37,7 +37,8 @@ from notes.figures import (
     wordings,
     words,
 )
-from prompts.runs.job import expand, nearest, run_script
+from prompts.runs.job import expand, nearest
+from prompts.runs.script import run_script
 from prompts.runs.protocols import SETUPS, setup_of
 
 HERE = Path(__file__).parent

@@ -41,15 +41,15 @@ class Style:
         return f'stroke="{self.colour}" {width}'
 
 
-def draw(rows, name, **chosen):
-    """Rows of results.jsonl, one of NAMES, the fields of `tables.Filter` → SVG text.
+def draw(rows, name, present=None, **chosen):
+    """Rows of results.jsonl and one of NAMES → SVG text.
 
-    Raises ValueError for another name, and if there is nothing to draw, with the command that
-    changes it.
+    present: see `rows.newest`. chosen: the fields of `tables.Filter`. Raises ValueError for another name,
+    and if there is nothing to draw, with the command that changes it.
     """
     if name not in NAMES:
         raise ValueError(f"There is no plot {name!r}: choose {' or '.join(NAMES)}.")
-    counted, only = newest(usable(rows)), Filter(**chosen)
+    counted, only = newest(usable(rows), present), Filter(**chosen)
     for remark in remarks_on_rows(counted, name, only):
         warnings.warn(remark, stacklevel=2)
     lines = lines_of(counted, name, only)

@@ -69,11 +69,11 @@ def report(rows, name, format="text", **chosen):
     return writers[format](table(rows, name, **chosen))
 
 
-def table(rows, name, **chosen):
-    """Rows of results.jsonl and one of NAMES → Table. chosen: the fields of `Filter`.
+def table(rows, name, present=None, **chosen):
+    """Rows of results.jsonl and one of NAMES → Table.
 
-    Raises ValueError for another name, and if there is nothing to show, with the command that
-    changes it.
+    present: see `rows.newest`. chosen: the fields of `Filter`. Raises ValueError for another name,
+    and if there is nothing to show, with the command that changes it.
     """
     counted, only = newest(usable(rows)), Filter(**chosen)
     lines = lines_of(counted, name, only)
@@ -439,26 +439,29 @@ def mixed_in(rows):
 
 
 def remarks_on_rows(counted, name, only):
-    """What does not count in this table → list of sentences, at most one for each reason."""
-    remarks = []
+    """What is older, and what does not count in this table → list of sentences."""
     methods = only.methods or METHODS
-    outdated = [
-        row for row in counted.outdated if row["method"] in methods and concerns(row, name, only)
+    groups = [
+        [row for row in group if row["method"] in methods and concerns(row, name, only)]
+        for group in (counted.older, counted.outdated, counted.failed)
     ]
+    older, outdated, failed = groups
+    last = [f"{label_of(group[-1])} on {group[-1]['dataset']}" if group else "" for group in groups]
+    remarks = []
+    if older:
+        remarks.append(
+            f"{of_number(len(older), 'row')} older than the present code, CLIP or pictures "
+            f"(last: {last[0]}): run the commands again."
+        )
     if outdated:
-        last = outdated[-1]
         remarks.append(
             f"{of_number(len(outdated), 'older row')} left out, because the pictures, class names "
-            f"or templates have changed since (last: {label_of(last)} on {last['dataset']})."
+            f"or templates have changed since (last: {last[1]})."
         )
-    failed = [
-        row for row in counted.failed if row["method"] in methods and concerns(row, name, only)
-    ]
     if failed:
-        last = failed[-1]
-        where = f"{label_of(last)} on {last['dataset']}, {of_number(last.get('shots'), 'shot')}"
+        shots, seed = failed[-1].get("shots"), failed[-1].get("seed")
         remarks.append(
-            f"{of_number(len(failed), 'run')} that diverged left out (last: {where}, "
-            f"seed {last.get('seed')}: {last['failed']})."
+            f"{of_number(len(failed), 'run')} that diverged left out (last: {last[2]}, "
+            f"{of_number(shots, 'shot')}, seed {seed}: {failed[-1]['failed']})."
         )
     return remarks
