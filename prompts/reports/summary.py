@@ -17,7 +17,8 @@ def print_summary(runs, results, job):
     gone = sum(row is None for _, row in rows)
     failed = list(dict.fromkeys(run for run, row in rows if row and "failed" in row))
     if job.protocol == "few-shot":
-        print_few_shot([(run, row) for run, row in rows if row and "accuracy" in row], job.classes)
+        found = [(run, row) for run, row in rows if row and "accuracy" in row]
+        print_few_shot(found, job.classes)
     else:
         print(f"\nThe table: python eval.py --table {job.protocol} --out {job.out}")
     if failed:
@@ -54,5 +55,5 @@ def print_few_shot(found, classes):
 
 def name_of(row):
     """A row → the method, and its options where they are not the recipe's."""
-    options = [f"{key}={value}" for key, value in differences(row)[0].items()]
+    options = [f"{key}={value}" for key, value in differences(row, "few-shot")[0].items()]
     return printable(" ".join([row["method"].replace("zero_shot", "zero-shot"), *options]))

@@ -187,7 +187,7 @@ def line_of(row, name, source, clips):
         model += f" {row.get('sha256') or 'unknown':.8}"
     source = source if name in TRANSFER else ""
     shots = 0 if name == "few-shot" else row.get("shots", 0)
-    return Line(model, source, row["dataset"], row["method"], label_of(row), shots)
+    return Line(model, source, row["dataset"], row["method"], label_of(row, name), shots)
 
 
 def clip_of(row):
@@ -229,13 +229,15 @@ def nothing_to_show(name, only):
 # How a row differs from its method's recipe
 
 
-def differences(row):
+def differences(row, protocol=None):
     """What differs from the method's recipe → two dicts: options, and how it was trained.
 
-    A key that a row does not have is as in the recipe.
+    A key that a row does not have is as in the recipe. protocol: a table's name; some recipes
+    differ there.
     """
     recipe, usual = recipe_of(row["method"], row["model"]), {}
     if recipe:
+        recipe = recipe.in_protocol(protocol)
         usual = dataclasses.asdict(recipe)
         usual["epochs"] = recipe.epochs_for(row["trained_on"], row["shots"])
         usual = {key: usual[key] for key in OF_TRAINING}
@@ -250,9 +252,9 @@ def differences(row):
     return changed, training
 
 
-def label_of(row):
+def label_of(row, protocol=None):
     """The method and all that differs from its recipe: "coop", "upt lr=0.1"."""
-    options, training = differences(row)
+    options, training = differences(row, protocol)
     changes = [f"{key}={value}" for key, value in (options | training).items()]
     return " ".join([row["method"], *changes])
 
@@ -379,7 +381,7 @@ def paper_cell(name, line, found):
         return unlike
     if line.source not in ("", "imagenet"):
         return ""
-    settings = {papers.settings_of(row, differences(row)[1]) for row in found["rows"]}
+    settings = {papers.settings_of(row, differences(row, name)[1]) for row in found["rows"]}
     agreed = settings.pop() if len(settings) == 1 else papers.UNLIKE
     datasets = {row["dataset"] for row in found["rows"]}
     if len(datasets) > 1 and not datasets <= {*ELEVEN, *SHIFTED["imagenet"]}:
@@ -446,7 +448,9 @@ def remarks_on_rows(counted, name, only):
         for group in (counted.older, counted.outdated, counted.failed)
     ]
     older, outdated, failed = groups
-    last = [f"{label_of(group[-1])} on {group[-1]['dataset']}" if group else "" for group in groups]
+    last = []
+    for group in groups:
+        last += [f"{label_of(row, name)} on {row['dataset']}" for row in group[-1:]] or [""]
     remarks = []
     if older:
         remarks.append(
