@@ -75,7 +75,7 @@ def table(rows, name, present=None, **chosen):
     present: see `rows.newest`. chosen: the fields of `Filter`. Raises ValueError for another name,
     and if there is nothing to show, with the command that changes it.
     """
-    counted, only = newest(usable(rows)), Filter(**chosen)
+    counted, only = newest(usable(rows), present), Filter(**chosen)
     lines = lines_of(counted, name, only)
     measured = sorted({column for found in lines.values() for column in found["cells"]})
     models = ["model"] if len({line.model for line in lines}) > 1 else []
