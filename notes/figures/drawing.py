@@ -9,7 +9,7 @@ from PIL import ImageFont
 from clip_min import load_clip
 from clip_min.data import load_dataset
 from prompts import recipe_of
-from prompts.reports.lines import label_of
+from prompts.reports.tables import label_of
 from prompts.runs.protocols import READ_TEMPLATE, setup_of
 from prompts.runs.store import build_method, load_prompt, make_method
 
