@@ -371,8 +371,9 @@ def edits(folder):
         if new is None and name == "names":
             text = (root / file).read_text()
             (root / file).write_text(text + "\n\ndef scaled(function):\n    def f(tensors):\n"
-                                     "        return {k: 0.5 * v for k, v in function(tensors)."
-                                     "items()}\n    return f\n\n\nopenai_names = "
+                                     "        state, *more = function(tensors)\n"
+                                     "        return {k: 0.5 * v for k, v in state.items()}, *more\n"
+                                     "    return f\n\n\nopenai_names = "
                                      "scaled(openai_names)\n")
         elif new is None:
             text = (root / file).read_text()

@@ -13,9 +13,9 @@ class Recipe:
     differ. crop_scale: smallest and largest share of a picture that a random crop keeps. flip:
     whether half of the crops are mirrored. max_norm: longer gradients are shortened to this
     length; None: never. options: the method's own. by_protocol: what differs in some protocols,
-    {protocol: {field: value}}. views: if the image tower is frozen, random
-    crops of each picture that are computed once and used in turn; 0: fresh ones in every epoch.
-    precision: "fp32", "bf16" or "fp16", of matrix products.
+    {protocol: {field: value}}. views: if the image tower is frozen, random crops of each picture
+    that are computed once and used in turn; 0: fresh ones in every epoch. precision: of matrix
+    products, "fp32", "bf16" or "fp16".
     """
 
     lr: float
@@ -51,6 +51,12 @@ class Recipe:
         0.01
         """
         return self.with_changes(**self.by_protocol.get(protocol, {}), by_protocol={})
+
+    def setting(self):
+        """→ what identifies a run that is trained so, as plain values."""
+        values = dict(lr=self.lr, epochs=self.epochs, batch_size=self.batch_size)
+        values.update(crop_scale=list(self.crop_scale), flip=self.flip, max_norm=self.max_norm)
+        return dict(values, views=self.views)
 
     def with_changes(self, **changes):
         """The same recipe with other values for these fields.

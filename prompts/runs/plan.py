@@ -146,6 +146,7 @@ def recipe_of_run(trial, clip, dataset, job):
             flag = next(iter(job.changes)).replace("_", "-")
             raise ValueError(f"{name} learns without gradient descent: leave --{flag} out.")
         return None, asked, dict(asked)
+    recipe = recipe.in_protocol(job.protocol)
     options = {**recipe.options, **setup_of(job.paper).options.get(name, {})}
     if asked.get("n_ctx") is not None and "ctx_init" not in asked:
         options.pop("ctx_init", None)  # these words have a number of their own
