@@ -27,30 +27,29 @@ from clip_min.preprocess import MEAN, STD
 GELUS = {"quick_gelu": "quick", "gelu": "exact"}
 PROCESSORS = ("CLIPImageProcessor", "CLIPImageProcessorFast", "CLIPImageProcessorPil",
               "CLIPFeatureExtractor")
-NEVER_NULL = ("pool_type", "proj_type", "pos_embed_type")  # elsewhere null is the default
-BUILT = {  # key: the values that clip_min builds; () is none but null
+ABSENT = """auto_map quantization_config init_logit_bias multimodal_cfg ls_init_value
+    timm_model_name hf_model_name hf_tokenizer_name tokenizer_mode""".split()
+OFF = """nonscalar_logit_scale attentional_pool no_ln_pre final_ln_after_pool no_causal_mask
+    embed_cls proj_bias qk_norm scaled_cosine_attn scale_heads scale_attn_inner scale_attn scale_fc
+    do_pad use_square_size default_to_square do_flip_channel_order""".split()
+ON = "do_resize do_center_crop do_rescale do_normalize do_convert_rgb".split()
+BUILT = {  # key: the values that clip_min builds
+    **dict.fromkeys(ABSENT, ()), **dict.fromkeys(OFF, (False,)), **dict.fromkeys(ON, (True,)),
     # Hugging Face's towers
     "model_type": ("clip", "clip_text_model", "clip_vision_model"), "hidden_act": tuple(GELUS),
-    "layer_norm_eps": (1e-5,), "pruned_heads": ({},), "auto_map": (), "quantization_config": (),
+    "layer_norm_eps": (1e-5,), "pruned_heads": ({},),
     # open_clip's towers
-    "quick_gelu": (False, True), "nonscalar_logit_scale": (False,), "init_logit_bias": (),
-    "multimodal_cfg": (), "head_width": (HEAD_WIDTH,), "mlp_ratio": (4.0,), "ls_init_value": (),
-    "attentional_pool": (False,), "no_ln_pre": (False,), "final_ln_after_pool": (False,),
-    "pos_embed_type": ("learnable",), "vision_cfg pool_type": ("tok",), "timm_model_name": (),
-    "text_cfg pool_type": ("argmax",), "no_causal_mask": (False,), "embed_cls": (False,),
-    "proj_type": ("linear",), "proj_bias": (False,), "act_kwargs": ({},),
-    "norm_kwargs": ({}, {"eps": 1e-5}), "block_type": ("default",), "qk_norm": (False,),
-    "scaled_cosine_attn": (False,), "scale_heads": (False,), "scale_attn_inner": (False,),
-    "scale_attn": (False,), "scale_fc": (False,), "hf_model_name": (), "hf_tokenizer_name": (),
-    "tokenizer_mode": (), "tokenizer_kwargs": ({}, {"clean": "lower"}),
+    "quick_gelu": (False, True), "head_width": (HEAD_WIDTH,), "mlp_ratio": (4.0,),
+    "vision_cfg pool_type": ("tok",), "text_cfg pool_type": ("argmax",),
+    "proj_type": ("linear",), "pos_embed_type": ("learnable",), "block_type": ("default",),
+    "act_kwargs": ({},), "norm_kwargs": ({}, {"eps": 1e-5}),
+    "tokenizer_kwargs": ({}, {"clean": "lower"}),
     # pictures; 3 is Pillow's number of bicubic, and open_clip's "random" is for training only
-    "do_resize": (True,), "do_center_crop": (True,), "do_rescale": (True,),
-    "do_normalize": (True,), "do_convert_rgb": (True,), "do_pad": (False,),
-    "use_square_size": (False,), "default_to_square": (False,), "resample": (3, "bicubic"),
-    "rescale_factor": (1 / 255,), "image_processor_type": PROCESSORS, "mode": ("RGB",),
-    "feature_extractor_type": PROCESSORS, "interpolation": ("bicubic", "random"),
-    "resize_mode": ("shortest",), "do_flip_channel_order": (False,), "crop_pct": (1.0,),
+    "resample": (3, "bicubic"), "interpolation": ("bicubic", "random"), "mode": ("RGB",),
+    "resize_mode": ("shortest",), "rescale_factor": (1 / 255,), "crop_pct": (1.0,),
+    "image_processor_type": PROCESSORS, "feature_extractor_type": PROCESSORS,
 }
+NEVER_NULL = ("pool_type", "proj_type", "pos_embed_type")  # of these; elsewhere null is the default
 SIZES = {  # key: what it says of the weights
     "config.json projection_dim": "joint width", "embed_dim": "joint width",
     "hidden_size": "width", "width": "width", "intermediate_size": "width of the MLP",

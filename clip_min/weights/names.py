@@ -50,13 +50,14 @@ def openai_names(tensors):
     prefix = prefix_of_clip(own)
     others = {own[name]: tensors[own[name]] for name in own if not name.startswith(prefix)}
     own = {name[len(prefix):]: own[name] for name in own if name.startswith(prefix)}
-    if is_hugging_face(own):
+    from_hugging_face = is_hugging_face(own)
+    if from_hugging_face:
         own = {openai_name(name): own[name] for name in own if not name.endswith("position_ids")}
     elif "text.token_embedding.weight" in own:
         own = {name.removeprefix("text."): theirs for name, theirs in own.items()}
     own = {name: theirs for name, theirs in own.items() if name not in NOT_WEIGHTS}
     weights = {name: tensors[theirs] for name, theirs in own.items()}
-    if is_hugging_face(tensors):
+    if from_hugging_face:
         weights = in_openai_form(weights, own)
     return weights, own, others
 
@@ -74,6 +75,10 @@ def prefix_of_clip(names):
         raise ValueError(f"it holds {len(both)} CLIPs, whose names begin with {found}: "
                          "save one of them alone.")
     first = f"it has {', '.join(list(names)[:3])[:300]}, ..."
+    if texts and images:
+        raise ValueError(f"the names of its text tower begin with {' or '.join(sorted(texts))!r}, "
+                         f"those of its image tower with {' or '.join(sorted(images))!r}: rename "
+                         "them, so that both begin alike.")
     if texts or images:
         here, there = ("text", "image") if texts else ("image", "text")
         raise ValueError(f"it holds CLIP's {here} tower, but not the {there} tower that belongs to "
@@ -94,7 +99,7 @@ def prefixes(pattern, names):
 
 def is_hugging_face(names):
     """Whether these are the names of a Hugging Face CLIPModel, whatever stands before them."""
-    return any(re.search(r"(^|\.)(text|vision)_model\.", name) for name in names)
+    return any(name.endswith("text_model.embeddings.token_embedding.weight") for name in names)
 
 
 def openai_name(name):
