@@ -1,7 +1,8 @@
 """What comes over the network is whole, is the right file, and goes on where it stopped.
 
-Weights and benchmarks have one fetcher. `python -m clip_min.data DATA [--download NAME]` asks before
-it loads, unpacks beside the place, and looks over what is there. Odd servers and archives: hostile/.
+Weights and benchmarks have one fetcher. `python -m clip_min.data DATA [--download NAME]` asks
+before it loads, unpacks beside the place, and looks over what is there. For odd servers and
+archives see hostile/.
 """
 
 import errno
