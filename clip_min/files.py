@@ -21,6 +21,7 @@ import torch
 
 JOINERS = "\u200c\u200d"  # invisible, and needed to write Persian, Hindi and some emoji
 NO_LETTERS = "\ufffe\uffff"  # which no file in XML may hold
+IS_WINDOWS = os.name == "nt"
 MAX_GROWTH = 4  # how many times larger than the zip itself its contents may be
 
 
@@ -81,7 +82,7 @@ def write_whole(path, data):
 
 def replace(temporary, path):
     """Rename a file onto another. Windows refuses while the old one is read: wait up to 5 s."""
-    for _ in range(50 if os.name == "nt" else 0):
+    for _ in range(50 if IS_WINDOWS else 0):
         try:
             temporary.replace(path)
             return

@@ -106,8 +106,8 @@ def white_of(image, tags):
     if image.mode == "I" and 0 <= low and high < 256:
         return 255
     if low < 0 or not 4096 <= high < 65536 or (bits == 16 and tags.get(FORMAT) == (SIGNED,)):
-        problem = f"its whole numbers go from {low:,} to {high:,}, and it does not say what is white"
-        raise ValueError(f"{problem}: convert it to 8 bits")
+        values = f"its whole numbers go from {low:,} to {high:,}"
+        raise ValueError(f"{values}, and it does not say what is white: convert it to 8 bits")
     return 65535
 
 

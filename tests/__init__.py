@@ -6,6 +6,7 @@
     golden/       figures of the published implementations, and what they were computed from
     helpers.py    what the tests of the methods share
     scripts.py    what the tests of the scripts share
+    servers.py    a server on this computer, and archives
     beside.py     programs that run on the second core, while the tests run on the first
     conftest.py   CLIPs that many tests use, and the start of those programs
 """

@@ -245,7 +245,8 @@ def test_a_test_picture_that_is_in_train_too_brings_one_note_and_labels_may_shar
 
 def test_the_spellings_of_papers_and_of_coops_code_are_understood(tmp_path):
     meant = {"EuroSAT": "eurosat", "OxfordFlowers": "flowers102", "oxford_flowers": "flowers102",
-             "Flowers102": "flowers102", "DescribableTextures": "dtd", "describable_textures": "dtd",
+             "Flowers102": "flowers102", "DescribableTextures": "dtd",
+             "describable_textures": "dtd",
              "oxford-pets": "oxford_pets", "StanfordCars": "stanford_cars", "SUN397": "sun397",
              "caltech-101": "caltech101", "ImageNetV2": "imagenetv2", "Food-101": "food101",
              "ImageNet-Sketch": "imagenet_sketch", "FGVCAircraft": "fgvc_aircraft",
@@ -798,7 +799,8 @@ def test_a_part_alone_is_refused_with_both_ways_out_but_train_may_be_a_class(tmp
 def test_a_folder_that_is_not_a_data_set_is_refused(tmp_path):
     cases = [
         (None, "There is no folder"), ([], "holds no class folders"),
-        (["1.jpg"], "holds no class folders"), (["a/1.jpg", "a/2.jpg"], "holds the class 'a' alone"),
+        (["1.jpg"], "holds no class folders"),
+        (["a/1.jpg", "a/2.jpg"], "holds the class 'a' alone"),
         (["a/1.jpg", "a/2.jpg", "b/1.jpg"], "b holds 1 pictures"),
         (["a/1.jpg", "a/2.jpg", "_/1.jpg", "_/2.jpg"], "The class folder '_' in"),
         (["train/a/1.jpg", "test/a/1.jpg"], "holds the class 'a' alone"),
