@@ -11,7 +11,7 @@ from clip_min import load_clip
 from clip_min.model import build_clip
 from clip_min.tokenizer import save_merges
 from clip_min.world import benchmarks
-from prompts.runs import job as flags
+from prompts.runs import script as flags
 from tests import beside
 from tests.golden.weights import golden_state_dict
 from tests.helpers import GOLDEN, letters_tokenizer

@@ -11,7 +11,7 @@ from clip_min.data import BENCHMARKS
 from clip_min.data.folders import PARTS
 from prompts.runs.features import Compute
 from prompts.runs.job import parse_train
-from prompts.runs.plan import Choice, plan, recipe_of_run
+from prompts.runs.plan import Trial as Choice, plan, recipe_of_run
 from tests.scripts import refusal, rows, train
 
 pytestmark = pytest.mark.usefixtures("few_pictures")

@@ -19,7 +19,7 @@ import time
 import torch
 import torch.distributed as dist
 
-from clip_min.files import lock
+from clip_min.locks import lock
 
 RANK = int(os.environ.get("RANK", 0))  # of this process, as torchrun sets it
 PROCESSES = int(os.environ.get("WORLD_SIZE", 1))
