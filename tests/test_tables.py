@@ -135,6 +135,8 @@ def test_an_average_is_over_the_seeds_that_every_set_has_and_only_for_methods_wi
         ("average of 2 toy sets", "coop")]
     average = [lines[-1][column] for column in ("16 shots", "16 shots std", "seeds")]
     assert average == ["56.5", "1.5", "2"]  # of 55 and 58
+    one_shot = lines_of([*rows, make_row(shots=1)], "few-shot")
+    assert one_shot[-1]["1 shot"] == "" and one_shot[0]["1 shot"] == "50.0"
     apart = [make_row(seed=1), make_row(dataset="toy-flowers", seed=2)]
     assert len(lines_of(apart, "few-shot")) == 2
 
@@ -362,6 +364,8 @@ def test_rows_of_other_pictures_are_left_out_and_counted_where_they_would_stand(
     assert remark.startswith("1 older row left out") and "upt on toy-objects" in remark
     assert remarks([*old, *new], methods=["coop"], **chosen) == []
     assert remarks([*old, *new])[0].startswith("5 older rows left out")
+    hand_written = [zero_shot(**OLD), make_row(**NEW)]  # zero-shot CLIP has no shots to choose
+    assert remarks(hand_written, shots=[16])[0].startswith("1 older row left out")
 
 
 def test_rows_that_the_present_inputs_would_not_give_are_shown_with_a_remark():
