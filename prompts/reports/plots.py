@@ -44,8 +44,8 @@ class Style:
 def draw(rows, name, present=None, **chosen):
     """Rows of results.jsonl and one of NAMES → SVG text.
 
-    present: see `rows.newest`. chosen: the fields of `tables.Filter`. Raises ValueError for another name,
-    and if there is nothing to draw, with the command that changes it.
+    present: see `rows.newest`. chosen: the fields of `tables.Filter`. Raises ValueError for another
+    name, and if there is nothing to draw, with the command that changes it.
     """
     if name not in NAMES:
         raise ValueError(f"There is no plot {name!r}: choose {' or '.join(NAMES)}.")

@@ -1,7 +1,7 @@
 """Prompts that were trained with the published code of CoOp, CoCoOp, KgCoOp, MaPLe and PromptSRC.
 
-Those trainers leave files such as `nctx16_cscFalse_ctpend/seed1/prompt_learner/model.pth.tar-50`. Its
-state dict holds what was learned (`NAMES`), and the word embeddings around the context:
+Those trainers leave files such as `nctx16_cscFalse_ctpend/seed1/prompt_learner/model.pth.tar-50`.
+Its state dict holds what was learned (`NAMES`), and the word embeddings around the context:
 
     token_prefix    [K, 1, D_t]         of [SOS]
     token_suffix    [K, L-1-M, D_t]     of "name.", [EOS] and the padding
@@ -52,7 +52,7 @@ ADVICE = "give --model the CLIP that it was learned on."
 
 
 def is_published(path):
-    """Whether a file is one of these: by its name, or because its pickle speaks of `token_suffix`."""
+    """Whether a file is one of these: by its name, or by `token_suffix` in its pickle."""
     if ".pth.tar" in Path(path).name:
         return True
     try:
@@ -111,7 +111,7 @@ def load(path, method, clip, options):
 
 
 def read_prompt_learner(path):
-    """A file → its tensors, without "prompt_learner." in their names. Raises ValueError for others."""
+    """A file → its tensors, without "prompt_learner." in their names; or ValueError."""
     try:
         tensors = read_checkpoint(path)
     except ValueError:
@@ -163,7 +163,7 @@ def learned_in(path, method, tensors):
 
 
 def numbered(pattern, tensors):
-    """A pattern such as "coupling.#" → the names in a file, by number; without "#" the name itself."""
+    """A pattern such as "proj.#" → the names in a file, by number; without "#" the name itself."""
     if "#" not in pattern:
         return [pattern]
     shape = re.escape(pattern).replace(r"\#", r"(\d+)")
