@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 import torch
-from PIL import ImageFont
+from PIL import Image, ImageFont
 
 from clip_min import load_clip
 from clip_min.data import load_dataset
@@ -40,9 +40,9 @@ def font(size=12):
 
 
 def png(picture):
-    """A Pillow picture → the bytes of a PNG file."""
+    """A Pillow picture → the bytes of a PNG file of at most 256 colours."""
     file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True)
+    picture.quantize(256, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
