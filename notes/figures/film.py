@@ -179,7 +179,7 @@ def draw_frame(frame, shown, scale):
     top = 64 + BALL
     draw_row(sheet, top, frame.matrix[label], classnames, label)
     top += (len(classnames) + 2) * ROW
-    draw_words(sheet, top, frame.words, colour)
+    draw_words(sheet, top, frame, colour)
     if frame.influence is not None:
         draw_influence(sheet, foot - 4, frame.influence)
     return sheet.picture
@@ -197,14 +197,15 @@ def draw_row(sheet, top, counts, classnames, label):
             sheet.text(142 + round(56 * share), y, f"{100 * share:.0f}", GREY, 11)
 
 
-def draw_words(sheet, top, words, colour):
+def draw_words(sheet, top, frame, colour):
     """A line for each learned vector: its length as a bar, the nearest word, its distance."""
+    words, letter = frame.words, "V" if frame.influence is None else "T"
     sheet.text(12, top, "vector   length", GREY, 11)
     sheet.text(212, top, "nearest word, distance", GREY, 11, "ra")
     longest = max(2.0, *(length for *_, length in words))
     for m, (word, distance, length) in enumerate(words):
         y = top + (m + 1) * ROW + 2
-        sheet.text(12, y, f"[V]{m + 1}", size=11)
+        sheet.text(12, y, f"{letter}{m + 1}", size=11)
         sheet.bar(40, y + 2, max(1, round(44 * length / longest)), 9, colour)
         sheet.text(88, y, f"{length:.2f}", size=11)
         sheet.text(212, y, f"{word} {distance:.2f}", size=11, anchor="ra")
@@ -214,7 +215,7 @@ def draw_influence(sheet, top, influence):
     """Theta's matrix: how much each prompt (column) moves each other one (row)."""
     size = len(influence)
     largest = (influence - torch.diag(influence.diag())).max().item()
-    sheet.text(12, top, "θ: how much a prompt moves another", size=11)
+    sheet.text(12, top, "theta: how much a prompt moves another", size=11)
     left = (WIDTH - size * CELL) // 2
     for i in range(size):
         for j in range(size):
@@ -264,7 +265,8 @@ body {{ font: 16px/1.5 sans-serif; margin: 1rem auto; max-width: 62rem; padding:
 .play input {{ flex: 1 }}
 .scripted .play {{ display: flex }}
 .scripted figure {{ display: none }}
-.scripted figure.on {{ display: flex; flex-wrap: wrap }}
+.scripted figure.on {{ display: flex }}
+.scripted .film img {{ width: min(calc(50vw - 2rem), 380px) }}
 </style></head><body>
 <h1>The film of learning</h1>
 <p>{words}</p>
