@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from clip_min import load_clip
+from clip_min.data.names import note_once
 from clip_min.model import build_clip
 from clip_min.tokenizer import save_merges
 from clip_min.world import benchmarks
@@ -63,6 +64,12 @@ def default_end():
     """
     yield
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True)
+def nothing_was_noted():
+    """A note that is given once in a process is given once in a test."""
+    note_once.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,8 @@ class Server:
         content, start = self.files[request.path], 0
         is_page = request.path in self.pages
         if is_page:
-            content = b"<!DOCTYPE html><title>Quota exceeded</title>"
+            says = self.page_type.startswith("text/html")  # known by its type, or by its beginning
+            content = b"Quota exceeded" if says else b"<!DOCTYPE html><title>Quota exceeded</title>"
         elif self.knows_ranges and request.headers.get("Range"):
             start = int(request.headers["Range"].removeprefix("bytes=").removesuffix("-"))
             if start >= len(content):

@@ -44,11 +44,6 @@ def golden(name):
     return json.loads((ROOT / "tests" / "golden" / name).read_text())
 
 
-@pytest.fixture(autouse=True)
-def nothing_was_noted():
-    names.note_once.cache_clear()
-
-
 def synthetic(train_labels, val_labels=(), classes=None):
     """A Dataset without files: the path of an item is its index."""
     classes = classes or max([*train_labels, *val_labels]) + 1
