@@ -26,6 +26,7 @@ from clip_min import load_clip
 from clip_min.data import load_dataset, split_classes
 from clip_min.files import printable, write_whole
 from prompts.reports import plots, predictions, rows, tables
+from prompts.reports.outputs import check_output
 from prompts.reports.variance import variances
 from prompts.runs import identity, published, store
 from prompts.runs.evaluation import probabilities
@@ -89,7 +90,7 @@ def hand_written(name, clip, dataset, options):
 
 
 def evaluate_one(setting, method, dataset, job, compute):
-    """Evaluate a method on one Dataset, and record its row → two texts, the second one variances."""
+    """Evaluate a method on one Dataset, and record its row → two texts: accuracy, variances."""
     row = identity.row_of(setting, dataset, job.classes, job.split)
     items = getattr(dataset, job.split)
     accuracy = Results(job.out / "results.jsonl").evaluate(row, method, items, compute)
@@ -100,6 +101,9 @@ def evaluate_one(setting, method, dataset, job, compute):
 
 def predict(prompt, clip, job, compute):
     """The most probable classes of each picture, printed or drawn → status 1 if one is bad."""
+    if job.picture:
+        inputs = [*predictions.find_pictures(job.images), *job.prompts]
+        check_output(job.picture, ".png", inputs)
     paths, problems = predictions.pictures_to_classify(job.images, clip.preprocess)
     classes = predictions.classes_to_choose_from(prompt, job.classnames, job.template)
     if prompt:
@@ -123,6 +127,7 @@ def report(job):
     try:
         if job.plot:
             kind, path = job.plot
+            check_output(path, ".svg", [results])
             write_whole(path, plots.draw(found, kind, **chosen).encode())
             print(path)
         if job.table:

@@ -174,7 +174,8 @@ def test_what_lies_beside_the_weights_is_part_of_the_key(few_pictures, tmp_path)
         old = (folder / name).read_text() if (folder / name).exists() else None
         (folder / name).write_text(text)
         assert train(out, *command) == 0 and len(rows(out)) == number, name
-        assert call(eval_script, "--model", weights, "--dataset", "toy-satellite", "--out", out) == 0
+        again = ("--model", weights, "--dataset", "toy-satellite", "--out", out)
+        assert call(eval_script, *again) == 0
         assert rows(out)[-1]["clip"] == rows(out)[-2]["clip"] != rows(out)[0]["clip"]
         (out / "results.jsonl").write_text(  # without eval.py's row
             "".join(f"{json.dumps(row)}\n" for row in rows(out)[:-1]))
@@ -363,7 +364,7 @@ def edits(folder):
 
     printed = {"first": run(*command)}
     breaks = {
-        "store": ("prompts/runs/store.py", "dataset.templates[0], **options)", '"x {}", **options)'),
+        "store": ("prompts/runs/store.py", "dataset.templates[0], **opt", '"x {}", **opt'),
         "names": ("clip_min/weights/names.py", "def openai_names(tensors", None),
         "preprocess": ("clip_min/preprocess.py", "    def __call__(self, image):", None),
     }
@@ -372,7 +373,8 @@ def edits(folder):
             text = (root / file).read_text()
             (root / file).write_text(text + "\n\ndef scaled(function):\n    def f(tensors):\n"
                                      "        state, *more = function(tensors)\n"
-                                     "        return {k: 0.5 * v for k, v in state.items()}, *more\n"
+                                     "        halved = {k: v / 2 for k, v in state.items()}\n"
+                                     "        return halved, *more\n"
                                      "    return f\n\n\nopenai_names = "
                                      "scaled(openai_names)\n")
         elif new is None:

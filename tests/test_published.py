@@ -401,7 +401,7 @@ def test_whatever_the_reader_raises_is_one_sentence(monkeypatch, file, tiny):
         def read(path, error=error):
             raise error
 
-        monkeypatch.setattr(published, "read_checkpoint", read)
+        monkeypatch.setattr(published, "read_tensors", read)
         with pytest.raises(ValueError, match=f"prompt .{type(error).__name__}.: save it"):
             load(file, None, tiny, {})
 

@@ -14,7 +14,9 @@ from prompts import METHODS
 from tests.helpers import ROOT
 
 FOLDERS = ("clip_min", "prompts", "notes", "tests")
-PATHS = [*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))]
+PATHS = [*ROOT.glob("*.py")]
+for folder in FOLDERS:
+    PATHS += (ROOT / folder).rglob("*.py")
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PATHS}
 TREES = {file: ast.parse(text) for file, text in TEXTS.items()}
 PRODUCT = [file for file in TREES if not file.startswith("tests/")]
@@ -102,8 +104,8 @@ def arguments_of(function):
 
 
 def test_files_can_be_read():
-    """Lines of at most 100 characters, no line kept from the formatter, no walrus in a call; a function
-    takes at most five arguments: more means that a small dataclass is missing."""
+    """Lines have at most 100 characters, none is kept from the formatter, no call holds a walrus,
+    and a function takes at most five arguments: more means that a small dataclass is missing."""
     found = []
     for file, text in TEXTS.items():
         lines = enumerate(text.splitlines(), start=1)

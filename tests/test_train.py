@@ -1,4 +1,4 @@
-"""train.py: the published schedule, runs that carry on after a stop, what is recorded, bad input."""
+"""train.py: the published schedule, runs that carry on after a stop, rows, bad input."""
 
 import doctest
 import errno

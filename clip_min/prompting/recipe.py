@@ -47,7 +47,8 @@ class Recipe:
     def in_protocol(self, protocol):
         """A protocol's name → the recipe there.
 
-        >>> Recipe(0.002, 50, 32, by_protocol={"few-shot": dict(lr=0.01)}).in_protocol("few-shot").lr
+        >>> recipe = Recipe(0.002, 50, 32, by_protocol={"few-shot": dict(lr=0.01)})
+        >>> recipe.in_protocol("few-shot").lr
         0.01
         """
         return self.with_changes(**self.by_protocol.get(protocol, {}), by_protocol={})

@@ -63,7 +63,6 @@ def read_tensors(path: str | Path) -> dict[str, torch.Tensor]:
         raise ValueError(f"{path} cannot be read as {kind}: {reason}") from error
 
 
-read_checkpoint = read_tensors  # a training run's checkpoint is a file of weights, too
 
 
 def shards(index: Path) -> list[Path]:

@@ -178,5 +178,5 @@ def figure(inputs, flags):
               f"in the last block the prompts give {patches:.1f} % of theirs to patches")
     if len(names) > 1:
         several = ", ".join(sorted(names))
-        raise ValueError(f"The prompt files belong to several data sets, {several}: give one's only.")
+        raise ValueError(f"The prompt files belong to several data sets, {several}: give one.")
     return {f"attention-{dataset.name}.png": png(draw(items, dataset, of_cls | of_prompts, bars))}

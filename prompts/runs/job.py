@@ -109,7 +109,7 @@ def parse_train(description, words=None):
     Raises ValueError for numbers out of range and for what contradicts itself.
     """
     parser = Parser(description)
-    add = parser.add_argument_group("what to run; several values run every combination").add_argument
+    add = parser.add_argument_group("what to run; several values run in turn").add_argument
     add("--paper", choices=tuple(SETUPS), help="CLIP, methods, data sets, prompts, shots and seeds "
         "of its experiments, where no other flag says otherwise")
     add("--method", nargs="+", type=variant, metavar="NAME",
@@ -151,7 +151,7 @@ def parse_train(description, words=None):
         raise ValueError(f"--protocol {given['protocol']} learns on {learned_on} classes: "
                          "leave --classes out.")
     if given["jobs"] > 1 and PROCESSES > 1:
-        raise ValueError("--jobs shares runs out, torchrun the batches of one run: use one of them.")
+        raise ValueError("--jobs shares runs out, torchrun a run's batches: use one of them.")
     given.update(classes=given["classes"] or learned_on, dataset=expand(given["dataset"]))
     for name in ("model", "shots", "seed"):
         given[name] = tuple(dict.fromkeys(given[name]))

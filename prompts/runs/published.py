@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 import clip_min
-from clip_min.weights.formats import read_checkpoint
+from clip_min.weights.formats import read_tensors
 
 PICKLE_BYTES = 2**20  # of a file's description that are searched: a real one has some thousand
 META_NET = [f"meta_net.{layer}.{part}" for layer in ("linear1", "linear2")
@@ -113,7 +113,7 @@ def load(path, method, clip, options):
 def read_prompt_learner(path):
     """A file → its tensors, without "prompt_learner." in their names; or ValueError."""
     try:
-        tensors = read_checkpoint(path)
+        tensors = read_tensors(path)
     except ValueError:
         raise  # one sentence already
     except Exception as error:  # an odd pickle can raise anything
