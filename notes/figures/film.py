@@ -323,9 +323,7 @@ def page(rows, frames, names, dataset):
 def figure(inputs, flags):
     """A data set's name or none (toy-satellite) → {file name: bytes} of film.png and film.html."""
     dataset, clip = load_dataset(*(inputs or ["toy-satellite"])), load_clip("tiny")
-    given = flags.classes or (CLASSES if not inputs else ",".join(dataset.classnames[:3]))
-    names = [name.strip() for name in given.split(",")]
-    labels = [dataset.classnames.index(name) for name in names]
+    names, labels = sphere.three_classes(flags.classes or (None if inputs else CLASSES), dataset)
     frames = [frames_of(name, clip, dataset, labels) for name in NAMES]
     return film_of(frames, names, dataset)
 
