@@ -113,7 +113,8 @@ def in_eyes(colour):
             [0.152, 1.053, -0.205, 0.115, 0.786, 0.099, -0.004, -0.048, 1.052],
             [0.367, 0.861, -0.228, 0.280, 0.673, 0.047, -0.012, 0.043, 0.969],
             [1.256, -0.077, -0.179, -0.078, 0.931, 0.148, 0.005, 0.691, 0.304]]
-    xyz = torch.tensor([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = torch.tensor([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722],
+                        [0.0193, 0.1192, 0.9505]])
     for eye in eyes:
         seen = xyz @ (torch.tensor(eye, dtype=torch.float).view(3, 3) @ linear).clamp(0, 1)
         f = (seen / torch.tensor([0.9505, 1.0, 1.089])).clamp(min=1e-6) ** (1 / 3)
@@ -329,7 +330,8 @@ def test_a_short_film_has_its_frames_and_opens_without_a_network(clip_tiny, monk
 
 
 def test_every_svg_lies_inside_its_frame_and_is_the_same_when_drawn_again(clip_tiny, capsys):
-    column = words.Column("toy", "random start", [[("<&>", 0.1), ("b", 0.2), ("c", 0.9)]] * 4, [1.0] * 4)
+    rows = [[("<&>", 0.1), ("b", 0.2), ("c", 0.9)]] * 4
+    column = words.Column("toy", "random start", rows, [1.0] * 4)
     points = {key: [{name: (0.1 + i / 30, i - 2.0) for i, name in enumerate(EIGHT)}] * 2
               for key in variance.ROWS}
     matrix = torch.tensor([[3, 1], [0, 4]])
@@ -377,7 +379,8 @@ def test_every_bitmap_opens_and_is_the_same_when_drawn_again():
 
     first = drawn()
     assert first == drawn()
-    assert all(len(Image.open(io.BytesIO(file)).convert("RGB").getcolors(10**6)) > 5 for file in first)
+    opened = [Image.open(io.BytesIO(file)).convert("RGB") for file in first]
+    assert all(len(picture.getcolors(10**6)) > 5 for picture in opened)
     shares = torch.zeros(25)
     shares[7] = 0.5  # the darkest place is the largest attention
     tinted = attention.heat(Image.new("RGB", (40, 40), "white"), shares, 0.5).convert("L")
@@ -473,7 +476,8 @@ def test_the_committed_pictures_are_what_the_committed_rows_draw(capsys):
 
 
 def test_the_examples_are_true():
-    for path in [*HERE.glob("*.py"), ROOT / "prompts/reports/svg.py", ROOT / "prompts/reports/colours.py"]:
+    shared = [ROOT / f"prompts/reports/{name}.py" for name in ("svg", "colours")]
+    for path in [*HERE.glob("*.py"), *shared]:
         if not path.stem.startswith("__"):
             module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
             assert doctest.testmod(importlib.import_module(module)).failed == 0

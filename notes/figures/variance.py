@@ -83,7 +83,8 @@ def draw(points, headline):
                 panel.upright(gain_ticks, "gain over zero-shot CLIP at 16 shots, points")
             else:
                 own = [gain for each in pair for _, gain in each.values()]
-                panel.upright(nice_ticks(min(own), max(0, *own)), "gain of VPT less that of CoOp, points")
+                ticks = nice_ticks(min(own), max(0, *own))
+                panel.upright(ticks, "gain of VPT less that of CoOp, points")
             values = [100 * variance for variance, _ in found.values()]
             x_ticks = nice_ticks(min(values), max(values))
             panel.across(x_ticks, axis, [f"{tick / 100:.2f}" for tick in x_ticks])
