@@ -80,7 +80,7 @@ def parse_flags():
     add("--results", type=Path, nargs="+", metavar="ROWS",
         help="files of rows that train.py wrote (default: those of this project, "
              "notes/results.jsonl or notes/figures/ablations.jsonl)")
-    add("--classes", help="of sphere and film: three names with commas between (default: the first)")
+    add("--classes", help="of sphere and film: three names with commas (default: the first)")
     add("--model", help="a name or a path (default: the paper's, or tiny)")
     add("--dataset", nargs="+", metavar="NAME",
         help="toy, eleven, eurosat, ... (default: miniature sets)")

@@ -172,7 +172,7 @@ def context_length(inputs, flags):
             points = [(panel.x(j), panel.y(value)) for j, value in enumerate(found.values())]
             panel.parts.append(curve(points, colour_of[name], 3 if name == "average" else 1.5))
             panel.parts += [circle(*point, 3, f'fill="{colour_of[name]}"') for point in points]
-        shown = {name: colour_of[name] for name in curves}
+        shown = {short(name): colour_of[name] for name in curves}
         parts += panel.parts + legend(shown, i * WIDTH + LEFT - 30, HEIGHT + 8, 66, IN_A_ROW)
     rows = max((len(curves) - 1) // IN_A_ROW for _, curves in panels)
     height = HEIGHT + 18 + 16 * rows

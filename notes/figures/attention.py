@@ -177,6 +177,7 @@ def figure(inputs, flags):
         print(f"{name}: of its attention [CLS] gives {shares} % to the prompts, block by block; "
               f"in the last block the prompts give {patches:.1f} % of theirs to patches")
     if len(names) > 1:
-        several = ", ".join(sorted(names))
-        raise ValueError(f"The prompt files belong to several data sets, {several}: give one.")
+        raise ValueError(
+            f"The prompt files belong to {', '.join(sorted(names))}: give those of one data set."
+        )
     return {f"attention-{dataset.name}.png": png(draw(items, dataset, of_cls | of_prompts, bars))}

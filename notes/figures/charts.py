@@ -40,7 +40,7 @@ class Panel:
         and the name below them.
         """
         left, top, right, bottom = self.area
-        self.x = Axis(ticks, left, right)
+        self.x = self.x or Axis(ticks, left, right)
         for tick, label in zip(ticks, labels or ticks, strict=True):
             x = self.x(tick)
             self.parts += [line(x, top - 4, x, bottom, grey(tick))] if has_lines else []
@@ -71,7 +71,7 @@ def legend(colour_of, left, top, column, in_a_row):
     parts = []
     for i, (name, colour) in enumerate(colour_of.items()):
         x, y = left + i % in_a_row * column, top + 16 * (i // in_a_row)
-        parts += [circle(x, y - 4, 4, f'fill="{colour}"'), text(x + 8, y, short(name))]
+        parts += [circle(x, y - 4, 4, f'fill="{colour}"'), text(x + 8, y, name)]
     return parts
 
 

@@ -314,8 +314,8 @@ def page(rows, frames, names, dataset):
     colour_of = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in sphere.COLOURS]
     legend_words = ", ".join(f'<b style="color:{colour}">{escape(name)}</b>'
                              for name, colour in zip(names, colour_of))
-    words = (f"{escape(dataset.name)}, {SHOTS} shots, seed {SEED}, tiny CLIP. CoOp learns the words' "
-             "places in the text; UPT learns prompts for both towers, which start as noise.")
+    words = (f"{escape(dataset.name)}, {SHOTS} shots, seed {SEED}, tiny CLIP. CoOp learns "
+             "vectors in the place of words; UPT learns prompts for both towers, which start as noise.")
     return PAGE.format(width=WIDTH, words=words, legend=legend_words, last=len(figures) - 1,
                        figures="\n".join(figures))
 
@@ -323,9 +323,7 @@ def page(rows, frames, names, dataset):
 def figure(inputs, flags):
     """A data set's name or none (toy-satellite) → {file name: bytes} of film.png and film.html."""
     dataset, clip = load_dataset(*(inputs or ["toy-satellite"])), load_clip("tiny")
-    given = flags.classes or (CLASSES if not inputs else ",".join(dataset.classnames[:3]))
-    names = [name.strip() for name in given.split(",")]
-    labels = [dataset.classnames.index(name) for name in names]
+    names, labels = sphere.three_classes(flags.classes or (None if inputs else CLASSES), dataset)
     frames = [frames_of(name, clip, dataset, labels) for name in NAMES]
     return film_of(frames, names, dataset)
 
@@ -340,8 +338,8 @@ def film_of(frames, names, dataset):
     shown = (directions, dataset.classnames, label)
     rows = [[draw_frame(frame, shown, 2) for frame in row] for row in frames]
     for frame in (frame for row in frames for frame in row):
-        train_, test = frame.accuracies
-        print(f"{frame.method:5} {frame.epochs:3} epochs: {train_:5.1f} % of the training pictures, "
-              f"{test:5.1f} % of the test pictures")
+        of_train, of_test = frame.accuracies
+        print(f"{frame.method:5} {frame.epochs:3} epochs: {of_train:5.1f} % on training pictures, "
+              f"{of_test:5.1f} % on test pictures")
     return {"film.png": png(strip(rows, names, 2)),
             "film.html": page(rows, frames, names, dataset).encode()}

@@ -172,13 +172,7 @@ def figure(inputs, flags):
             "sphere needs one or more prompt files, all of one data set: give their paths."
         )
     first, dataset, _ = methods[0]
-    given = flags.classes.split(",") if flags.classes else dataset.classnames[:3]
-    names = [name.strip() for name in given]
-    if len(names) != 3 or not set(names) <= set(dataset.classnames):
-        raise ValueError(
-            f"--classes takes three of {', '.join(dataset.classnames)}, not {flags.classes!r}."
-        )
-    labels = [dataset.classnames.index(name) for name in names]
+    names, labels = three_classes(flags.classes, dataset)
     named = [("zero-shot", zero_shot(dataset, first.clip)),
              *((prompt["method"], method) for method, _, prompt in methods)]
     measured = [(name, *measure(method, dataset, labels)) for name, method in named]
@@ -188,6 +182,19 @@ def figure(inputs, flags):
         print(f"{name:10} {' '.join(panels[-1].words)}")
     files = {"png": png(draw(panels, names, STILL, 3)), "gif": turning(panels, names)}
     return {f"sphere-{dataset.name}.{suffix}": content for suffix, content in files.items()}
+
+
+def three_classes(words, dataset):
+    """Three names with commas between (None: the data set's first) → names, labels.
+
+    Raises ValueError for anything else.
+    """
+    given = words.split(",") if words else dataset.classnames[:3]
+    names = [name.strip() for name in given]
+    if len(names) != 3 or not set(names) <= set(dataset.classnames):
+        known = ", ".join(dataset.classnames)
+        raise ValueError(f"--classes takes three of {known}, not {words!r}.")
+    return names, [dataset.classnames.index(name) for name in names]
 
 
 def panel_of(title, measured, directions):

@@ -10,7 +10,7 @@ import math
 from clip_min import load_clip
 from clip_min.data import load_dataset
 from clip_min.world.benchmarks import EIGHT
-from notes.figures.charts import Area, Panel, legend, minus
+from notes.figures.charts import Area, Panel, legend, minus, short
 from notes.figures.drawing import class_weights, zero_shot
 from notes.figures.gain import gains
 from prompts.reports import colours
@@ -83,7 +83,8 @@ def draw(points, headline):
                 panel.upright(gain_ticks, "gain over zero-shot CLIP at 16 shots, points")
             else:
                 own = [gain for each in pair for _, gain in each.values()]
-                panel.upright(nice_ticks(min(own), max(0, *own)), "gain of VPT less that of CoOp, points")
+                ticks = nice_ticks(min(own), max(0, *own))
+                panel.upright(ticks, "gain of VPT less that of CoOp, points")
             values = [100 * variance for variance, _ in found.values()]
             x_ticks = nice_ticks(min(values), max(values))
             panel.across(x_ticks, axis, [f"{tick / 100:.2f}" for tick in x_ticks])
@@ -91,7 +92,8 @@ def draw(points, headline):
                 panel.dot(100 * variance, gain, colour_of[name], 4.5)
             parts += panel.parts
     foot = HEAD + len(points) * HEIGHT + 14
-    parts += legend(colour_of, LEFT, foot, 140, 4)
+    named = {short(name): colour for name, colour in colour_of.items()}
+    parts += legend(named, LEFT, foot, 140, 4)
     return document(2 * WIDTH, foot + 16 * ((len(names) - 1) // 4) + 12, parts)
 
 

@@ -1,8 +1,7 @@
 """One colour for each method and each data set, the same in every picture of the project.
 
-Text prompts are warm, visual prompts blue, both together green to violet. The colours were chosen
-by a search: any two of a table stay apart for readers who see red and green alike, and in grey the
-methods of one paper differ in lightness. tests/test_figures.py measures it.
+Text prompts are warm, visual prompts are blue. The colours were chosen by a search: any two of a
+table stay apart for readers who see red and green alike. tests/test_figures.py measures it.
 """
 
 METHODS = {
