@@ -30,13 +30,17 @@ learns nothing, and the linear probe has a method `fit`.
 
 from functools import partial
 
-from prompts import cocoop, coop, joint, linear_probe, upt, vpt, zero_shot
+from prompts import (cocoop, coop, joint, kgcoop, linear_probe, maple, promptsrc, upt, vpt,
+                     zero_shot)
 
 METHODS = {
     "zero_shot": zero_shot.ZeroShot,
     "linear_probe": linear_probe.LinearProbe,
     "coop": coop.CoOp,
     "cocoop": cocoop.CoCoOp,
+    "kgcoop": kgcoop.KgCoOp,
+    "maple": maple.MaPLe,
+    "promptsrc": promptsrc.PromptSRC,
     "vpt": vpt.VPT,
     "upt": upt.UPT,
     "joint": partial(joint.Joint, "joint"),
@@ -48,6 +52,9 @@ FILES = {  # the file of each method: its head, its code, its recipes PAPER and 
     "linear_probe": linear_probe,
     "coop": coop,
     "cocoop": cocoop,
+    "kgcoop": kgcoop,
+    "maple": maple,
+    "promptsrc": promptsrc,
     "vpt": vpt,
     "upt": upt,
     "joint": joint,
