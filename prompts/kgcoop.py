@@ -33,7 +33,6 @@ import torch.nn.functional as F
 from torch import nn
 
 from clip_min.model import cosines
-from clip_min.prompting.names import readable_names
 from clip_min.prompting.options import check_weight, initial_context
 from clip_min.prompting.recipe import Recipe
 from clip_min.prompting.tree import encode_trees, grow_trees, splice
@@ -54,6 +53,7 @@ class KgCoOp(nn.Module):
     An n_ctx that the default words do not fit means a random start.
     """
     image_tower_is_frozen = True  # so its features can be computed once and kept
+    has_class_weights = True
 
     def __init__(self, clip, classnames, template="a photo of a {}.", n_ctx=None,
                  ctx_init="a photo of a", strength=8.0):
@@ -73,9 +73,8 @@ class KgCoOp(nn.Module):
 
         Raises ValueError for a name that is too long.
         """
-        names = readable_names(classnames)
-        self.trees = grow_trees(splice(self.clip, names, len(self.ctx)))
-        words = word_vectors(self.clip, names, [self.template])  # [K, E], without gradients
+        self.trees = grow_trees(splice(self.clip, classnames, len(self.ctx)))
+        words = word_vectors(self.clip, classnames, [self.template])  # [K, E], without gradients
         self.register_buffer("words", words, persistent=False)
         self.to(self.clip.positional_embedding.device)
 

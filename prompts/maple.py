@@ -55,6 +55,7 @@ class MaPLe(nn.Module):
     less; None: random. template: unused.
     """
     image_tower_is_frozen = False
+    has_class_weights = True
 
     def __init__(self, clip, classnames, template=None, n_ctx=2, depth=None,
                  ctx_init="a photo of a"):

@@ -47,6 +47,13 @@ def check_weight(name, value):
         raise ValueError(f"{name} must be a number of at least 0, not {value!r}.")
 
 
+def checked_weights(**weights):
+    """Weights of a loss by their names → a list of them. Raises ValueError as `check_weight`."""
+    for name, weight in weights.items():
+        check_weight(name, weight)
+    return list(weights.values())
+
+
 def check_heads(heads, width):
     """Raises ValueError if this is not a number of attention heads for this width."""
     check_count("heads", heads)
@@ -82,6 +89,15 @@ def number_of_layers(depth, layers, name="depth"):
             f'{name} must be "deep" or a whole number from 1 to {layers}, not {depth!r}.'
         )
     return depth
+
+
+def layers_of_towers(clip, method, n_visual, depth, text_depth):
+    """The options of PromptSRC, checked → how many layers of the image tower and how many of the
+    text tower get prompts."""
+    check_vision_transformer(clip, method)
+    check_count("n_visual", n_visual)
+    return (number_of_layers(depth, len(clip.visual.transformer.resblocks)),
+            number_of_layers(text_depth, len(clip.transformer.resblocks), "text_depth"))
 
 
 def prompted_layers(clip, method, n_ctx, depth, text_depth):

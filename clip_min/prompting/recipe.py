@@ -47,8 +47,9 @@ class Recipe:
     def in_protocol(self, protocol):
         """A protocol's name → the recipe there.
 
-        >>> Recipe(0.002, 50, 32, by_protocol={"few-shot": dict(lr=0.01)}).in_protocol("few-shot").lr
-        0.01
+        >>> recipe = Recipe(0.002, 50, 32, by_protocol={"few-shot": dict(lr=0.01)})
+        >>> recipe.in_protocol("few-shot").lr, recipe.in_protocol("base-to-new").lr
+        (0.01, 0.002)
         """
         return self.with_changes(**self.by_protocol.get(protocol, {}), by_protocol={})
 

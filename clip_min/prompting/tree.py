@@ -106,8 +106,8 @@ def splice(clip, classnames, n_ctx, position="end", class_specific=False):
 
 
 def splice_words(clip, classnames, n_ctx, words):
-    """K class names → K prompts of [SOS], n_ctx context vectors, the tokens of `words` that they do
-    not stand for, name, full stop, [EOS].
+    """K class names → K prompts of [SOS], n_ctx context vectors, the tokens of `words` from the
+    n_ctx-th on, name, full stop, [EOS].
 
     >>> from clip_min import load_clip
     >>> splice_words(load_clip("tiny"), ["cat", "dog"], n_ctx=1, words=[7, 8, 9])

@@ -51,7 +51,8 @@ def test_logits_loss_and_gradients_are_the_published_codes(published_clip, case)
     for name, parameter in published.items():
         is_prompt = "weight" not in name and "bias" not in name
         if not (name == "ctx" and expected["first_words"]):
-            value = golden_tensor(f"{case}.{name}", parameter.shape, "image" if is_prompt else "weight")
+            kind = "image" if is_prompt else "weight"
+            value = golden_tensor(f"{case}.{name}", parameter.shape, kind)
             parameter.data.copy_(0.2 * value if is_prompt else value)
     logits = method(golden_images())
     loss = F.cross_entropy(logits, torch.tensor(AFTER["labels"]))
