@@ -66,8 +66,7 @@ class PromptSRC(nn.Module):
         T, self.words = options.initial_prompts(clip, text_depth, n_ctx, ctx_init)
         V = 0.02 * torch.randn(depth, n_visual, len(clip.visual.ln_post.weight))
         self.T, self.V = nn.Parameter(T), nn.Parameter(V)
-        self.register_buffer("T_mean", torch.zeros_like(T))  # saved with the progress of a run
-        self.register_buffer("V_mean", torch.zeros_like(V))
+        self.T_mean, self.V_mean = nn.Buffer(torch.zeros_like(T)), nn.Buffer(torch.zeros_like(V))
         self.set_classes(classnames)
 
     def encode_image(self, images):
