@@ -54,6 +54,15 @@ def learning_rate(lr, epoch, epochs):
     return WARM_UP_LR if epoch == 0 else cosine
 
 
+def logits_and_loss(method, inputs, labels):
+    """inputs as in `train`, labels [B] → logits [B, K], and the method's loss: its own, or the
+    cross-entropy."""
+    if hasattr(method, "loss"):
+        return method.loss(inputs, labels)
+    logits = method.classify(inputs) if inputs.ndim == 2 else method(inputs)
+    return logits, F.cross_entropy(logits.float(), labels)
+
+
 def train(method, batches_of_epoch, recipe, seed, progress=None):
     """Learn the method's prompts → the mean loss of each epoch, a list.
 
@@ -67,7 +76,8 @@ def train(method, batches_of_epoch, recipe, seed, progress=None):
     parameters = store.learned_parameters(method)
     optimiser = torch.optim.SGD(parameters.values(), recipe.lr, momentum=0.9, weight_decay=5e-4)
     scaler = torch.amp.GradScaler(device.type, FP16_SCALE, enabled=recipe.precision == "fp16")
-    parts = {**parameters, "optimiser": optimiser, "scaler": scaler}
+    state = store.state_beside_parameters(method)
+    parts = {**parameters, **state, "optimiser": optimiser, "scaler": scaler}
     losses = progress.restore(parts)  # [] at the start
     for epoch in range(len(losses), recipe.epochs):
         torch.manual_seed(epoch_seed(seed, epoch))
@@ -79,8 +89,7 @@ def train(method, batches_of_epoch, recipe, seed, progress=None):
         for inputs, labels in batches_of_epoch(epoch):
             inputs, labels = inputs.to(device), labels.to(device)
             with autocast(device, recipe.precision):
-                logits = method.classify(inputs) if inputs.ndim == 2 else method(inputs)  # [B, K]
-            loss = F.cross_entropy(logits.float(), labels)
+                logits, loss = logits_and_loss(method, inputs, labels)
             hits, B = (logits.argmax(dim=-1) == labels).sum(), len(labels)
             totals += distributed.total_over_processes(B * loss.detach(), hits, torch.tensor(B))
             if not totals.isfinite().all():
@@ -93,6 +102,8 @@ def train(method, batches_of_epoch, recipe, seed, progress=None):
                 torch.nn.utils.clip_grad_norm_(parameters.values(), recipe.max_norm)
             scaler.step(optimiser)
             scaler.update()
+        if hasattr(method, "after_epoch"):
+            method.after_epoch(epoch, recipe.epochs)
         loss_sum, hit_sum, seen = totals.tolist()
         losses.append(loss_sum / seen)
         words = f"loss {losses[-1]:6.3f}  accuracy {100 * hit_sum / seen:5.1f} %  lr {lr:.5f}"

@@ -166,6 +166,7 @@ def recipe_of_run(choice, clip, dataset, flags):
     """
     name, asked = choice.name, {**flags.options, **choice.options}
     recipe = recipe_of(name, clip.name)
+    recipe = recipe and recipe.in_protocol(flags.protocol)
     if recipe is None:
         return None, asked, dict(asked)
     options = {**recipe.options, **setup_of(flags.paper).options.get(name, {})}

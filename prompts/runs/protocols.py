@@ -15,7 +15,7 @@ PROTOCOLS = (
 )
 # In these, a method learns on one source and is evaluated on it and on others, its targets.
 TRANSFER = ("cross-dataset", "domain-generalization")
-READ_TEMPLATE = ("zero_shot", "vpt")  # methods with a hand-written prompt
+READ_TEMPLATE = ("zero_shot", "vpt", "kgcoop", "promptsrc")  # methods with a hand-written prompt
 WORDS = "a photo of a"
 
 

@@ -59,6 +59,14 @@ def learned_parameters(method):
     return {name: p for name, p in method.named_parameters() if p.requires_grad}
 
 
+def state_beside_parameters(method):
+    """What an interrupted run needs beside the parameters: {name: persistent buffer}, without
+    CLIP's."""
+    state, buffers = method.state_dict(), dict(method.named_buffers())
+    own = {name for name in state if not name.startswith("clip.")}
+    return {name: buffer for name, buffer in buffers.items() if name in own}
+
+
 def count_parameters(method):
     """How many numbers a method learns."""
     return sum(parameter.numel() for parameter in learned_parameters(method).values())
