@@ -114,12 +114,11 @@ class Theta(nn.Module):
     def self_attention(self, U):
         """SA: U [depth, 2n, D] → the same shape; each prompt looks at all prompts of its layer."""
         q, k, v = self.in_proj(U).chunk(3, dim=-1)  # [depth, 2n, D] each
-        heads = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (q, k, v))
-        mixed = nn.functional.scaled_dot_product_attention(*heads)  # [depth, H, 2n, D/H]
-        mixed = mixed.transpose(1, 2).flatten(2)  # [depth, 2n, D]
+        q, k, v = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (q, k, v))
+        mixed = nn.functional.scaled_dot_product_attention(q, k, v)  # [depth, H, 2n, D/H]
         if self.attention == "released":  # a softmax over one prompt, itself: the weight is 1
             mixed = v
-        return self.out_proj(mixed)
+        return self.out_proj(mixed.transpose(1, 2).flatten(2))
 
     def forward(self, U):
         """U [depth, 2n, D] → U-hat [depth, 2n, D]."""
