@@ -29,8 +29,6 @@ Differs from the paper / the published code (as followed here: the code's, unles
     python train.py --method maple --protocol base-to-new          (accuracy: not yet measured)
 """
 
-import copy
-
 import torch
 from torch import nn
 
@@ -64,8 +62,9 @@ class MaPLe(nn.Module):
         P, self.words = options.initial_prompts(clip, depth, n_ctx, ctx_init)
         self.clip, self.P = clip, nn.Parameter(P)
         D_t, D_v = len(clip.ln_final.weight), len(clip.visual.ln_post.weight)
-        first, deeper = nn.Linear(D_t, D_v), nn.Linear(D_t, D_v)
-        self.coupling = nn.ModuleList([first, *(copy.deepcopy(deeper) for _ in P[1:])])
+        self.coupling = nn.ModuleList(nn.Linear(D_t, D_v) for _ in P)
+        for F_k in self.coupling[2:]:  # as published, all but the first start as copies of one
+            F_k.load_state_dict(self.coupling[1].state_dict())
         self.set_classes(classnames)
 
     def encode_image(self, images):
@@ -97,8 +96,8 @@ class MaPLe(nn.Module):
 
     def class_weights(self):
         """→ z [K, E], not normalised."""
-        # MaPLe Eq. (1): [_, W_i] = L_i([P_i-1, W_i-1]) up to layer J; Eq. (2): then P flows on;
-        # MaPLe Eq. (3): z = TextProj(w_K^N)
+        # MaPLe Eq. (1): [_, W_i] = L_i([P_i-1, W_i-1]), i = 1 … J; MaPLe Eq. (2): [P_j, W_j] =
+        # L_j([P_j-1, W_j-1]), j = J+1 … K; MaPLe Eq. (3): z = TextProj(w_K^N), at [EOS]
         return encode_trees(self.clip, self.trees, self.P[:1], deeper=self.P[1:])[0]  # [K, E]
 
     def classify(self, image_features):

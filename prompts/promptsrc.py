@@ -106,7 +106,7 @@ class PromptSRC(nn.Module):
         image, text = (f_p - f).abs().mean(), (g_p - g).abs().mean()  # PromptSRC Eq. (2)
         p, q = logits.log_softmax(dim=-1), frozen.log_softmax(dim=-1)
         kl = (q.exp() * (q - p)).mean()  # PromptSRC Eq. (3): D_KL(frozen, prompted) / K
-        # PromptSRC Eq. (4): L_SCL, the weighted sum; Eqs. (1), (5): L_final = L_CE + L_SCL
+        # PromptSRC Eq. (4): L_SCL; PromptSRC Eq. (1): L_CE; PromptSRC Eq. (5): L_CE + L_SCL
         scl = sum(w * term for w, term in zip(self.loss_weights, (image, text, kl)))
         return logits, F.cross_entropy(logits, labels) + scl
 
@@ -115,7 +115,7 @@ class PromptSRC(nn.Module):
         """Add the prompts of this epoch, 0, 1, …, to their mean; after the last, use the mean."""
         w = gaussian_weights(epochs, self.mean, self.deviation)[epoch].item()
         for prompts, mean in [(self.T, self.T_mean), (self.V, self.V_mean)]:
-            mean.mul_(epoch > 0).add_(w * prompts)  # PromptSRC Eqs. (6), (7): sum_i w_i P_i
+            mean.mul_(epoch > 0).add_(w * prompts)  # PromptSRC Eq. (7): sum_i w_i P_i
             if epoch + 1 == epochs:
                 prompts.copy_(mean)
 
@@ -125,6 +125,6 @@ class PromptSRC(nn.Module):
 
 
 def gaussian_weights(epochs, mean, deviation):
-    """→ [epochs], for i = 1, 2, …: exp(-((i - mean)/deviation)^2 / 2), divided by their sum."""
+    """PromptSRC Eq. (6): → w [epochs], exp(-((i - mean)/deviation)^2 / 2) / sum, i = 1, 2, …"""
     i = torch.arange(1, epochs + 1, dtype=torch.float64)
     return torch.softmax(-(((i - mean) / deviation) ** 2) / 2, dim=0)
