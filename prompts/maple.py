@@ -18,13 +18,13 @@ towers meet in the text prompts.
 | Sec. 3.2.3 | P-tilde_k      | V[k]                      | [n, D_v]                      |
 | Sec. 3.1   | p(y given x)   | classify                  | [B, K]                        |
 
-Differs from the paper / the published code (as followed here: the code's, unless said):
-- With n = 2 and "a photo of a", only "a photo" is learned; "of a" stays, as words before the name.
-  With n > 4 the start is random, and no words stay.
-- Visual prompts stand last and have no position; only those of the first layer pass `ln_pre`.
-- F_1 … F_J-1 start equal (one layer, copied), F_0 apart. The paper does not speak of a start.
-- The code accepts a depth beyond the last layer, with prompts that nothing reads; here an error.
-- Learned numbers are fp32, in the code fp16 (P_0, F_0) and fp32.
+Differs from the paper / the published code; where the paper is silent, the code is followed:
+- With n = 2 and "a photo of a", "a photo" is learned, and "of a" stays as words before the name
+  (paper, App. B, and code). With n > 4 the start is random and no words stay (code).
+- Visual prompts have no position; those of the first layer pass `ln_pre`, the others do not (code).
+- F_1 … F_J-1 start equal, as copies of one layer, and F_0 apart (code).
+- The code takes a depth beyond the last layer, whose prompts nothing reads; here it is an error.
+- Learned numbers are fp32; in the code P_0 and F_0 are fp16.
 
     python train.py --method maple --protocol base-to-new          (accuracy: not yet measured)
 """

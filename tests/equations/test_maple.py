@@ -158,9 +158,9 @@ def test_only_the_first_layers_prompts_pass_ln_pre(clip):
 
 
 def test_the_number_of_learned_numbers_is_the_papers(golden_clip):
-    """PromptSRC, Sec. 4.3, has 3.55 M for MaPLe with ViT-B/16: 9 layers, D_t 512, D_v 768."""
+    """MaPLe Table 6: 3.55 M with ViT-B/16, 9 layers, D_t 512, D_v 768 (3,555,072)."""
     prompts, maps = 9 * 2 * 512, 9 * (512 * 768 + 768)
-    assert round((prompts + maps) / 1e6, 2) in (3.55, 3.56)
+    assert 3.55e6 < prompts + maps < 3.56e6
     clip = full_size_clip(golden_clip.tokenizer)  # one layer, D_t 512, D_v 64
     method = MaPLe(clip, ["cat", "dog"])
     assert sum(p.numel() for p in learned(method).values()) == 2 * 512 + 512 * 64 + 64
