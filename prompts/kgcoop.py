@@ -17,8 +17,8 @@ computed once, so a step costs what it costs in CoOp. lambda says how stiff the 
 | Sec. 3.2  | lambda       | strength            | a number |
 
 Differs from the paper / the published code:
-- The paper's L_kg is a mean of squared distances, the published code's a mean of 1 - cos, which is
-  half of it. Both have lambda = 8. Here it is the code's: strength=16 is the paper's formula.
+- The paper's L_kg (as others retell it) is a mean of squared distances, the code's a mean of
+  1 - cos, half of it. Both have lambda = 8. Here it is the code's; strength=16 gives the paper's.
 - The words are the data set's own prompt, as CoOp has it. The published code has another one for
   DTD: --template "a photo of a {}, a type of texture."
 - The published code can start from "a photo of a" or at random only; here ctx_init is any words.

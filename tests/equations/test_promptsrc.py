@@ -6,9 +6,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from clip_min.prompting.recipe import Recipe
 from clip_min.prompting.words import SIXTY
 from prompts import promptsrc
 from prompts.promptsrc import PAPER, PromptSRC, gaussian_weights
+from prompts.runs import progress
 from tests.equations.test_maple import plain_class_weights as plain
 from tests.golden.weights import golden_tensor
 from tests.helpers import (
@@ -23,6 +25,7 @@ from tests.helpers import (
     pictures,
     tokenizer_of_after,
 )
+from train import train
 
 LABELS = torch.tensor(AFTER["labels"])
 
@@ -165,6 +168,37 @@ def test_the_state_of_the_average_is_in_persistent_buffers(clip):
         method.T.data.fill_(5)
         method.after_epoch(1, 2)
     assert torch.equal(straight.T, resumed.T) and torch.equal(straight.V, resumed.V)
+
+
+def test_an_interrupted_run_ends_in_the_same_prompts(golden_clip, tmp_path, monkeypatch):
+    """Bit for bit: what the average has summed up so far is kept with the run's progress."""
+    monkeypatch.setattr(progress, "SAVE_EVERY", 0)
+    recipe = Recipe(lr=0.01, epochs=4, batch_size=3)
+    batch = (pictures(golden_clip), torch.tensor([0, 1, 3]))
+
+    def learn(kept, stop_before):
+        method = make(golden_clip, "promptsrc", templates="dataset", mean=2, deviation=2)
+
+        def batches_of_epoch(epoch):
+            if epoch == stop_before:
+                raise KeyboardInterrupt
+            return [batch]
+
+        try:
+            losses = train(method, batches_of_epoch, recipe, seed=1, progress=kept)
+        except KeyboardInterrupt:
+            return None
+        return method, losses
+
+    straight, losses = learn(None, stop_before=None)
+    path = tmp_path / "progress.pt"
+    assert learn(progress.Progress(path, {}), stop_before=2) is None and path.exists()
+    resumed, losses_again = learn(progress.Progress(path, {}), stop_before=1)
+    assert losses == losses_again and len(losses) == 4
+    assert torch.equal(straight.T, resumed.T) and torch.equal(straight.V, resumed.V)
+    assert torch.equal(straight.T, straight.T_mean)  # what is used in the end is the average
+    first = make(golden_clip, "promptsrc", templates="dataset").loss(*batch)[1]
+    assert abs(losses[0] - first.item()) < 1e-6  # the loop asks the method for its loss
 
 
 def test_without_its_weights_and_with_one_epoch_it_is_independent_prompts(clip):
