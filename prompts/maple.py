@@ -14,8 +14,8 @@ towers meet in the text prompts.
 | (1), (2)   | W_i, L_i       | trees, encode_trees       |                               |
 | (3)        | z              | class_weights             | [K, E]                        |
 | Sec. 3.2.2 | c, E, V_i      | x[:, :own], layer         | [B, 1+S, D_v]                 |
-| Sec. 3.2.3 | F_k            | coupling[k]               | D_t → D_v                     |
-| Sec. 3.2.3 | P-tilde_k      | V[k]                      | [n, D_v]                      |
+| Sec. 3.2.3 | F_k            | coupling                  | D_t → D_v                     |
+| Sec. 3.2.3 | P-tilde_k      | visual_prompts            | [J, n, D_v]                   |
 | Sec. 3.1   | p(y given x)   | classify                  | [B, K]                        |
 
 Differs from the paper / the published code; where the paper is silent, the code is followed:
@@ -38,9 +38,8 @@ from clip_min.prompting.recipe import Recipe
 from clip_min.prompting.tree import encode_trees, grow_trees, splice_words
 
 # Sec. 4.1, "Implementation Details"; the published configurations vit_b16_c2_ep5_batch4_2ctx*.
-ON_IMAGENET = dict(lr=0.0026, epochs=2, options={"depth": 3})
 PAPER = Recipe(lr=0.0035, epochs=5, batch_size=4, by_protocol={
-    "cross-dataset": ON_IMAGENET, "domain-generalization": ON_IMAGENET})
+    "transfer": dict(lr=0.0026, epochs=2, options={"depth": 3})})
 # For the tiny CLIP, chosen on the validation pictures of three miniature sets (notes/maple.md).
 TINY = Recipe(lr=0.0035, epochs=5, batch_size=4, crop_scale=(0.85, 1.0), flip=False)
 

@@ -35,10 +35,9 @@ from clip_min.prompting.tree import encode_trees, grow_trees, splice_words
 from clip_min.prompting.words import SIXTY, word_vectors
 
 # PromptSRC Sec. 4.1, "Implementation details", App. A, and the published configurations.
-ON_IMAGENET = dict(options={"depth": 3, "text_depth": 3, "mean": 6, "deviation": 10})
 PAPER = Recipe(lr=0.0025, epochs=20, batch_size=4, by_protocol={
     "few-shot": dict(epochs=50, options={"mean": 30, "deviation": 30}),
-    "cross-dataset": ON_IMAGENET, "domain-generalization": ON_IMAGENET})
+    "transfer": dict(options={"depth": 3, "text_depth": 3, "mean": 6, "deviation": 10})})
 # For the tiny CLIP, chosen on the validation pictures of three miniature sets (notes/promptsrc.md).
 TINY = Recipe(lr=0.0025, epochs=20, batch_size=4, crop_scale=(0.85, 1.0), flip=False)
 
@@ -82,10 +81,10 @@ class PromptSRC(nn.Module):
         return visual.pool(x)
 
     def set_classes(self, classnames):
-        """K class names → their prompts, as `trees`, and g [K, E], without gradients."""
+        """K class names → their prompts, as `trees`; g [K, E] follows when a loss asks for it."""
         self.trees = grow_trees(splice_words(self.clip, classnames, len(self.T[0]), self.words))
-        g = word_vectors(self.clip, classnames, self.templates)  # Sec. 3.2.3: g = 1/N sum_i g^i
-        self.register_buffer("g", g, persistent=False)
+        self.classnames = classnames
+        self.register_buffer("g", None, persistent=False)
         self.to(self.clip.positional_embedding.device)
 
     def class_weights(self):
@@ -98,6 +97,8 @@ class PromptSRC(nn.Module):
 
     def loss(self, images, labels):
         """images [B, 3, H, W], labels [B] → logits [B, K], L_final."""
+        if self.g is None:  # PromptSRC Sec. 3.2.3: g = 1/N sum_i g^i over N sentences, no gradients
+            self.g = word_vectors(self.clip, self.classnames, self.templates)
         features = (self.encode_image(images), self.class_weights(),  # with prompts,
                     self.clip.encode_image(images), self.g)  # and of the frozen CLIP
         f_p, g_p, f, g = (F.normalize(x.float(), dim=-1) for x in features)
@@ -106,9 +107,8 @@ class PromptSRC(nn.Module):
         image, text = (f_p - f).abs().mean(), (g_p - g).abs().mean()  # PromptSRC Eq. (2)
         p, q = logits.log_softmax(dim=-1), frozen.log_softmax(dim=-1)
         kl = (q.exp() * (q - p)).mean()  # PromptSRC Eq. (3): D_KL(frozen, prompted) / K
-        # PromptSRC Eq. (4): L_SCL; PromptSRC Eq. (1): L_CE; PromptSRC Eq. (5): L_CE + L_SCL
-        scl = sum(w * term for w, term in zip(self.loss_weights, (image, text, kl)))
-        return logits, F.cross_entropy(logits, labels) + scl
+        scl = sum(w * x for w, x in zip(self.loss_weights, (image, text, kl)))  # PromptSRC Eq. (4)
+        return logits, F.cross_entropy(logits, labels) + scl  # PromptSRC Eq. (1), PromptSRC Eq. (5)
 
     @torch.no_grad()
     def after_epoch(self, epoch, epochs):

@@ -13,7 +13,8 @@ class Recipe:
     differ. crop_scale: smallest and largest share of a picture that a random crop keeps. flip:
     whether half of the crops are mirrored. max_norm: longer gradients are shortened to this
     length; None: never. options: the method's own. by_protocol: what differs in some protocols,
-    {protocol: {field: value}}. views: if the image tower is frozen, random
+    {protocol: {field: value}}, where "transfer" is cross-dataset and domain-generalization, which
+    learn on one data set for others. views: if the image tower is frozen, random
     crops of each picture that are computed once and used in turn; 0: fresh ones in every epoch.
     precision: "fp32", "bf16" or "fp16", of matrix products.
     """
@@ -51,7 +52,9 @@ class Recipe:
         >>> recipe.in_protocol("few-shot").lr, recipe.in_protocol("base-to-new").lr
         (0.01, 0.002)
         """
-        return self.with_changes(**self.by_protocol.get(protocol, {}), by_protocol={})
+        is_transfer = protocol in ("cross-dataset", "domain-generalization")
+        changes = self.by_protocol.get("transfer" if is_transfer else protocol, {})
+        return self.with_changes(**changes, by_protocol={})
 
     def with_changes(self, **changes):
         """The same recipe with other values for these fields.
