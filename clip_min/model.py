@@ -24,6 +24,7 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from clip_min.preprocess import Preprocess
 from clip_min.resnet import ModifiedResNet
@@ -213,6 +214,18 @@ def cosines(image_features, class_weights):
         return (image_features[:, None] @ class_weights.mT).squeeze(1)  # [B, 1, K] → [B, K]
 
 
+class NoRandomStart(TorchFunctionMode):
+    """Inside it, an embedding draws no random numbers.
+
+    Drawing them on the device "meta" makes torch import its compiler, which takes two seconds.
+    """
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is nn.init.normal_:
+            return kwargs["tensor"]
+        return function(*args, **(kwargs or {}))
+
+
 def build_clip(state_dict, gelu="quick"):
     """A frozen CLIP that holds these weights (OpenAI's names); sizes come from the shapes.
 
@@ -225,7 +238,7 @@ def build_clip(state_dict, gelu="quick"):
     vocab_size = shape["token_embedding.weight"][0]
     context_length = shape["positional_embedding"][0]
     text_layers = count_blocks(shape, "transformer.resblocks.")
-    with torch.device("meta"):  # sizes only: the weights are put in place below
+    with torch.device("meta"), NoRandomStart():  # sizes only: the weights are put in place below
         if "visual.proj" in shape:
             width, _, patch_size, _ = shape["visual.conv1.weight"]
             image_size = patch_size * math.isqrt(shape["visual.positional_embedding"][0] - 1)

@@ -29,7 +29,8 @@ from prompts import recipe_of
 from prompts.runs.batches import training_batches
 from prompts.runs.evaluation import evaluate
 from prompts.runs.features import Compute
-from prompts.runs.job import expand, nearest, run_script
+from prompts.runs.job import expand, nearest
+from prompts.runs.script import run_script
 from prompts.runs.store import make_method
 
 SHOTS = 16

@@ -43,7 +43,7 @@ from notes.speed import machine, peak_gb, seconds
 from prompts import METHODS, recipe_of
 from prompts.runs.batches import training_batches
 from prompts.runs.evaluation import image_features
-from prompts.runs.job import run_script
+from prompts.runs.script import run_script
 from train import train
 
 SHOTS = 16

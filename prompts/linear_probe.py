@@ -86,6 +86,7 @@ class LinearProbe(nn.Module):
 
         self.C = search_C(hits) if self.searches else self.C
         self.weight.data, self.bias.data = (x.to(self.weight) for x in solve(self.C))
+        return {"C": self.C}
 
     def classify(self, image_features):
         """features [B, E] → logits [B, K]: W f + b, in fp32 also under autocast."""

@@ -9,7 +9,7 @@ import torch
 
 import train as train_script
 from prompts import recipe_of
-from prompts.runs import job as command_line
+from prompts.runs import script as command_line
 
 ROOT = Path(__file__).parents[1]
 

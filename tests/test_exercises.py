@@ -23,7 +23,7 @@ from notes.exercises.checks import CHECKS
 from notes.exercises.judge import run_check
 from notes.exercises.tasks import EXERCISES
 from notes.exercises.variants import VARIANTS, exercise_of
-from prompts.runs.job import run_script
+from prompts.runs.script import run_script
 from prompts.runs.store import learned_parameters
 from tests.helpers import NAMES, ROOT, pictures
 from tests.answers import check_text

@@ -18,7 +18,7 @@ from clip_min.world import benchmarks
 from notes.figures.__main__ import FIGURES
 from prompts import METHODS
 from prompts.reports import tables
-from prompts.runs.job import hyperparameters, parse_eval_flags, parse_train_flags
+from prompts.runs.job import hyperparameters, parse_eval, parse_train
 from tests.helpers import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "notes").rglob("*.md"))]
@@ -203,9 +203,9 @@ def parse(module, arguments, monkeypatch):
     module = importlib.import_module(module)
     monkeypatch.setattr(sys, "argv", [module.__file__, *arguments])
     if module.__name__ == "train":
-        return parse_train_flags("")
+        return parse_train("")
     if module.__name__ == "eval":
-        return parse_eval_flags("", tables.NAMES)
+        return parse_eval("", tables.NAMES)
     source = inspect.getsource(inspect.getmodule(getattr(module, "main", None)) or module)
     if "ArgumentParser(" not in source:
         return None

@@ -16,7 +16,7 @@ import train as train_script
 from clip_min.world import benchmarks
 from notes.figures import __main__ as figures_script
 from prompts import METHODS, linear_probe
-from prompts.runs.job import parse_eval_flags, parse_train_flags
+from prompts.runs.job import parse_eval, parse_train
 from prompts.reports.papers import read_rows
 from prompts.reports.tables import NAMES
 from tests.beside import beside
@@ -86,9 +86,9 @@ def parse(words, monkeypatch):
     """The words of a command → what its script's parser makes of them; None if it has none."""
     monkeypatch.setattr(sys, "argv", words)
     if words[0] == "train.py":
-        return parse_train_flags("")
+        return parse_train("")
     if words[0] == "eval.py":
-        return parse_eval_flags("", NAMES)
+        return parse_eval("", NAMES)
     if words[0] == "notes.figures":
         return figures_script.parse_flags()
     assert words == ["clip_min.data", "DATA"]

@@ -10,8 +10,8 @@ from PIL import Image
 from clip_min.data import BENCHMARKS
 from clip_min.data.folders import PARTS
 from prompts.runs.features import Compute
-from prompts.runs.job import parse_train_flags
-from prompts.runs.plan import Choice, plan, recipe_of_run
+from prompts.runs.job import parse_train
+from prompts.runs.plan import Trial as Choice, plan, recipe_of_run
 from tests.scripts import refusal, rows, train
 
 pytestmark = pytest.mark.usefixtures("few_pictures")
@@ -25,7 +25,7 @@ def parse(monkeypatch):
 
     def parse(*arguments):
         monkeypatch.setattr(sys, "argv", ["train.py", *map(str, arguments)])
-        return parse_train_flags("")
+        return parse_train("")
 
     return parse
 

@@ -13,10 +13,9 @@ class Recipe:
     differ. crop_scale: smallest and largest share of a picture that a random crop keeps. flip:
     whether half of the crops are mirrored. max_norm: longer gradients are shortened to this
     length; None: never. options: the method's own. by_protocol: what differs in some protocols,
-    {protocol: {field: value}}, where "transfer" is cross-dataset and domain-generalization, which
-    learn on one data set for others. views: if the image tower is frozen, random
-    crops of each picture that are computed once and used in turn; 0: fresh ones in every epoch.
-    precision: "fp32", "bf16" or "fp16", of matrix products.
+    {protocol: {field: value}}. views: if the image tower is frozen, random crops of each picture
+    that are computed once and used in turn; 0: fresh ones in every epoch. precision: of matrix
+    products, "fp32", "bf16" or "fp16".
     """
 
     lr: float
@@ -49,12 +48,16 @@ class Recipe:
         """A protocol's name → the recipe there.
 
         >>> recipe = Recipe(0.002, 50, 32, by_protocol={"few-shot": dict(lr=0.01)})
-        >>> recipe.in_protocol("few-shot").lr, recipe.in_protocol("base-to-new").lr
-        (0.01, 0.002)
+        >>> recipe.in_protocol("few-shot").lr
+        0.01
         """
-        is_transfer = protocol in ("cross-dataset", "domain-generalization")
-        changes = self.by_protocol.get("transfer" if is_transfer else protocol, {})
-        return self.with_changes(**changes, by_protocol={})
+        return self.with_changes(**self.by_protocol.get(protocol, {}), by_protocol={})
+
+    def setting(self):
+        """→ what identifies a run that is trained so, as plain values."""
+        values = dict(lr=self.lr, epochs=self.epochs, batch_size=self.batch_size)
+        values.update(crop_scale=list(self.crop_scale), flip=self.flip, max_norm=self.max_norm)
+        return dict(values, views=self.views)
 
     def with_changes(self, **changes):
         """The same recipe with other values for these fields.

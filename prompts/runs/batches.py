@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from clip_min.data import PictureSet
 from prompts.runs.parallel import PROCESSES, first_process_first, share_of
 from prompts.runs.features import Compute, frozen_features
+from prompts.runs.progress import SlowLoop
 
 
 def epoch_seed(seed, epoch):
@@ -28,16 +29,15 @@ def training_batches(method, items, recipe, seed, compute=Compute()):
     Raises ValueError for fewer pictures than processes.
     """
     if len(items) < PROCESSES:
-        raise ValueError(
-            f"{len(items)} training pictures cannot be shared out over {PROCESSES} processes: "
-            "start fewer."
-        )
+        raise ValueError(f"{len(items)} training pictures cannot be shared out over {PROCESSES} "
+                         "processes: start fewer.")
     views = min(recipe.views, recipe.epochs) if method.image_tower_is_frozen else 0
     if views:
         with first_process_first():
-            features = [
-                frozen_features(method.clip, items, compute, view, recipe) for view in range(views)
-            ]
+            features, loop = [], SlowLoop(f"features of {views} views")
+            for view in range(views):
+                features.append(frozen_features(method.clip, items, compute, view, recipe))
+                loop.say(view + 1, views)
         labels = torch.tensor([item.label for item in items], device=compute.device)
         pairs_of_view = [TensorDataset(each, labels) for each in features]
     pictures = PictureSet(items, method.clip.preprocess, recipe, seed)
