@@ -22,6 +22,9 @@ The rooms of this folder:
     vpt.py           VPT: learned prompts in the image tower
     upt.py           UPT: one set of prompts for both towers
     joint.py         joint, shared, mlp: the designs that UPT is compared with
+    kgcoop.py        KgCoOp: CoOp, held near hand-written words
+    maple.py         MaPLe: visual prompts made from deep text prompts
+    promptsrc.py     PromptSRC: deep prompts in both towers, held near the frozen CLIP
     runs/            what may change a number: command line, runs, features, evaluation
     reports/         what may only show one: tables, plots, predictions
 
@@ -35,7 +38,10 @@ import inspect
 from prompts.cocoop import CoCoOp
 from prompts.coop import CoOp
 from prompts.joint import MLP, Joint, Shared
+from prompts.kgcoop import KgCoOp
 from prompts.linear_probe import LinearProbe
+from prompts.maple import MaPLe
+from prompts.promptsrc import PromptSRC
 from prompts.upt import UPT
 from prompts.vpt import VPT
 from prompts.zero_shot import ZeroShot
@@ -50,6 +56,9 @@ METHODS = {
     "joint": Joint,
     "shared": Shared,
     "mlp": MLP,
+    "kgcoop": KgCoOp,
+    "maple": MaPLe,
+    "promptsrc": PromptSRC,
 }
 
 

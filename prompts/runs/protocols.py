@@ -69,7 +69,7 @@ def targets_of(dataset, job):
 # What each paper used
 
 
-READ_TEMPLATE = ("zero_shot", "vpt")  # methods with a hand-written prompt
+READ_TEMPLATE = ("zero_shot", "vpt", "kgcoop", "promptsrc")  # methods with a hand-written prompt
 WORDS = "a photo of a"
 
 

@@ -32,10 +32,12 @@ VARIANTS = [(name, {}) for name in METHODS] + [
     ("upt", dict(text_depth=1)),
     ("shared", dict(depth=2)),
     ("mlp", dict(text_depth=1)),
+    ("kgcoop", dict(n_ctx=3, ctx_init=None)),
+    ("maple", dict(n_ctx=5, depth=1)),
+    ("promptsrc", dict(n_ctx=3, n_visual=2, depth=1, text_depth=2)),
 ]
-EQUATIONS = [
-    (paper, n) for paper, most in dict(CoOp=4, CoCoOp=3, UPT=8).items() for n in range(1, most + 1)
-]
+NUMBERED = dict(CoOp=4, CoCoOp=3, UPT=8, MaPLe=3, PromptSRC=7)  # KgCoOp's numbers: not seen
+EQUATIONS = [(paper, n) for paper, most in NUMBERED.items() for n in range(1, most + 1)]
 every_method = pytest.mark.parametrize("name, options", VARIANTS, ids=str)
 
 
@@ -134,7 +136,7 @@ def test_a_class_name_too_long_for_the_context_is_refused_by_name(golden_clip, n
 @pytest.mark.parametrize("name", METHODS)
 def test_a_resnet_takes_the_methods_that_leave_its_tower_alone(golden_resnet, name):
     """VPT's and UPT's prompts stand between patches, which only a vision transformer has."""
-    if name in ("zero_shot", "linear_probe", "coop", "cocoop"):
+    if METHODS[name].image_tower_is_frozen:
         assert make(golden_resnet, name)(pictures(golden_resnet)).shape == (3, len(NAMES))
     else:
         with pytest.raises(ValueError, match="use a vision transformer, such as --model ViT-B/16"):
@@ -184,7 +186,8 @@ def test_a_method_can_be_moved_after_it_was_built(golden_clip, name, options):
     """Nothing stays behind ("meta" plays another device), and nothing of it is in a prompt file."""
     method = make(copy.deepcopy(golden_clip), name, **options)
     names, images = set(method.state_dict()), pictures(golden_clip)
-    assert all(key.startswith("clip.") for key in names - learned(method).keys())
+    more = {key for key in names - learned(method).keys() if not key.startswith("clip.")}
+    assert not more or hasattr(method, "after_epoch")  # what it keeps from epoch to epoch
     method.to("meta")
     assert {x.device.type for x in tensors_of(method)} == {"meta"}
     features = method.clip.encode_image(images.to("meta"))  # another device's tower runs whole
@@ -271,5 +274,5 @@ def test_a_methods_file_has_the_recipes_of_the_paper_and_of_the_tiny_clip(golden
         return
     for recipe in (paper, tiny):
         assert isinstance(recipe, Recipe)
-        assert recipe.epochs.keys() == {1, 2, 4, 8, 16}
+        assert type(recipe.epochs) is int or recipe.epochs.keys() == {1, 2, 4, 8, 16}
         make(golden_clip, name, **recipe.options)
