@@ -39,7 +39,10 @@ def row(tokens, end):
         scripts = {}
         while tokens and tokens[0] in ("_", "^", "'"):
             kind = tokens.pop(0)
-            scripts[kind.replace("'", "^")] = "<mo>′</mo>" if kind == "'" else atom(tokens)[0]
+            if kind == "'":
+                base = f'<mrow>{base}<mo lspace="0" rspace="0" stretchy="false">′</mo></mrow>'
+            else:
+                scripts[kind] = atom(tokens)[0]
         tag = "".join(name for mark, name in (("_", "sub"), ("^", "sup")) if mark in scripts)
         if over and scripts:
             tag = tag.replace("sub", "under").replace("sup", "over")

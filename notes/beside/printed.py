@@ -97,6 +97,9 @@ def all_blocks(blocks):
 
 
 def printed_text(blocks):
-    """Blocks → all their code, without comments."""
-    lines = [line.text for block in all_blocks(blocks) for line in block.lines]
-    return "\n".join(re.sub(r"(^|\s)#.*", "", line) for line in lines)
+    """Blocks → the names of their functions, and all their code without comments."""
+    found = []
+    for block in all_blocks(blocks):
+        lines = [re.sub(r"(^|\s)#.*", "", line.text) for line in block.lines]
+        found += [block.call.function.name, *lines]
+    return "\n".join(found)

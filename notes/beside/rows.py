@@ -47,7 +47,7 @@ class Page:
 
 ZERO_SHOT = Row(
     "CoOp Eq. (1)",
-    "Each class i has a vector w_i, and the picture has a vector f. Their cosine, divided by τ, is "
+    "Each class $i$ has a vector $w_i$, and the picture has a vector $f$. Their cosine, divided by $\\tau$, is "
     "the logit of the class; softmax turns the logits of all K classes into probabilities. The "
     "code stops at the logits: the loss applies softmax, and the largest logit is the answer "
     "without it.",
@@ -58,7 +58,7 @@ ZERO_SHOT = Row(
 )
 BLOCK = Row(
     "One block",
-    "Both towers are stacks of this block. LayerNorm comes first, inside each branch, so x itself "
+    "Both towers are stacks of this block. LayerNorm comes first, inside each branch, so $x$ itself "
     "goes through unchanged, and each branch adds something to it. A block does not know what a "
     "prompt is: it gets x and a mask.",
     f"{CLIP} ResidualAttentionBlock.forward",
@@ -67,16 +67,16 @@ BLOCK = Row(
 )
 ATTENTION = Row(
     "Attention",
-    "Each token asks (Q), and every token answers with a key (K) and a value (V). The width is cut "
-    "into heads of d = 64, and each head does this by itself. PyTorch's own function computes the "
+    "Each token asks ($Q$), and every token answers with a key ($K$) and a value ($V$). The width is cut "
+    "into heads of $d = 64$, and each head does this by itself. PyTorch's own function computes the "
     "formula; the mask of the text tower lets a token see only what stands before it.",
     f"{CLIP} Attention.forward",
-    r"\mathrm{softmax}\left(QK^{\mathsf T}/\sqrt{d}\right) V",
+    r"\mathrm{softmax}\left(Q K^{\mathsf T}/\sqrt{d}\right) V",
     r"Q=q; K=k; V=v; \mathrm{softmax}=scaled_dot_product_attention",
 )
 LEARNING = Row(
     "Learning",
-    "The loss is the cross-entropy of the right class y: minus the logarithm of its probability. "
+    "The loss is the cross-entropy of the right class $y$: minus the logarithm of its probability. "
     "backward() sends its gradient through the frozen towers to the prompt, and the optimiser "
     "moves nothing but the prompt. CoOp's Sec. 3.1 has the recipe.",
     "train.py train: logits = | loss = | .backward() | .step(",
@@ -90,17 +90,17 @@ PAGES = {
         ZERO_SHOT,
         Row(
             "A sentence for each class",
-            "The name of each class is put into a hand-written sentence t_i, and the text tower g "
+            "The name of each class is put into a hand-written sentence $t_i$, and the text tower $g$ "
             "makes a vector of it. Its length is set to 1. With several sentences, their vectors "
             "are averaged.",
             """prompts/zero_shot.py ZeroShot.set_classes
-               prompts/zero_shot.py ZeroShot.text_features""",
+               prompts/zero_shot.py ZeroShot.text_features: tokens = | features = | return""",
             r"w_i = \frac{g(t_i)}{\| g(t_i) \|}",
             "w=mean or weights; g=clip.encode_text; t=tokens or texts",
         ),
         Row(
             "The text tower",
-            "The ids of the tokens become vectors, and each place adds a vector of its own, P. "
+            "The ids of the tokens become vectors, and each place adds a vector of its own, $P$. "
             "After the blocks, the row at [EOS] is read: under the causal mask it is the only one "
             "that has seen the whole sentence. [EOS] has the largest id, so argmax finds its place.",
             f"""{CLIP} CLIP.encode_text
@@ -116,7 +116,7 @@ PAGES = {
         Row(
             "The image tower",
             "A picture is cut into S patches, and one linear map makes a vector of each: a "
-            "convolution whose step is its own width. A learned vector c, the class token, stands "
+            "convolution whose step is its own width. A learned vector $c$, the class token, stands "
             "in front. After the blocks its row is read; nothing else leaves the tower.",
             f"""{CLIP} VisionTransformer.forward
                 {CLIP} VisionTransformer.embed
@@ -142,14 +142,14 @@ PAGES = {
         ZERO_SHOT,
         Row(
             "CoOp Eq. (2)",
-            "A prompt is M learned vectors and then the name of the class. `splice` writes it as "
+            "A prompt is $M$ learned vectors and then the name of the class. `splice` writes it as "
             "symbols: an id for each word, and −1, −2, … for the learned vectors. `embed` puts "
             "a vector at each place: a word's own, or a learned one. [SOS], full stop and [EOS] "
             "are there, too; the equation leaves them out.",
             f"""{TREE} splice: context = [ | words, full_stop | spliced = | prompts.append
                 prompts/coop.py CoOp.plain_class_weights: clip, v | embed(
                 {TREE} embed""",
-            symbols=r"[V]=v or context or vectors; \mathrm{CLASS}=words or symbols; t=spliced or x",
+            symbols=r"[V]=v or context or vectors; [\mathrm{CLASS}]=words or symbols; t=spliced or x",
         ),
         Row(
             "CoOp Eq. (4)",
@@ -157,7 +157,7 @@ PAGES = {
             "Only the order of the symbols changes. Everything else is the same code.",
             f"""{TREE} splice: before = | words, full_stop | spliced =
                 prompts/coop.py CoOp.plain_class_weights: embed(""",
-            symbols=r"[V]=v or context; \mathrm{CLASS}=words or symbols; t=spliced or x; M=n_ctx",
+            symbols=r"[V]=v or context; [\mathrm{CLASS}]=words or symbols; t=spliced or x; M=n_ctx",
             options=dict(class_token_position="middle"),
         ),
         Row(
@@ -169,13 +169,13 @@ PAGES = {
                 {CLIP} Transformer.forward
                 {CLIP} CLIP.pool_text""",
             r"g(t_i) = \mathrm{LN}(\mathrm{blocks}(t_i)_{\mathrm{EOS}})\, W",
-            r"g(t)=pool_text; \mathrm{EOS}=eos; W=text_projection; \mathrm{LN}=ln_final; "
+            r"g(t)=pool_text; t_i=x; \mathrm{EOS}=eos; W=text_projection; \mathrm{LN}=ln_final; "
             r"\mathrm{blocks}=transformer or resblocks or block",
         ),
         Row(
             "CoOp Eq. (3)",
-            "Eq. (1) again, with g(t_i) for w_i. The class vectors are computed anew in each step, "
-            "because the prompt has moved; the picture's f stays the same for ever, because "
+            "Eq. (1) again, with $g(t_i)$ for $w_i$. The class vectors are computed anew in each step, "
+            "because the prompt has moved; the picture's $f$ stays the same for ever, because "
             "nothing in the image tower is learned.",
             f"""prompts/coop.py CoOp.classify
                 prompts/coop.py CoOp.class_weights
@@ -183,8 +183,8 @@ PAGES = {
         ),
         Row(
             "The same without computing anything twice",
-            "All prompts begin with [SOS] and the M vectors, and under the causal mask equal "
-            "beginnings stay equal in every block. So all K prompts are one sequence, a tree: the "
+            "All prompts begin with [SOS] and the $M$ vectors, and under the causal mask equal "
+            "beginnings stay equal in every block. So all $K$ prompts are one sequence, a tree: the "
             "beginning stands there once, and a mask lets each token see its own ancestors. "
             "notes/fast.md explains why this is exact.",
             f"""prompts/coop.py CoOp.class_weights
@@ -199,12 +199,12 @@ PAGES = {
     "cocoop": Page("prompts/cocoop.py", (
         ZERO_SHOT.with_letters_of("CoCoOp Eq. (1)", symbols="w=class_weights or weights; "
                                   "x=image_features", says=(
-            "Zero-shot CLIP in the letters of this paper: x is the picture's feature, not the "
+            "Zero-shot CLIP in the letters of this paper: $x$ is the picture's feature, not the "
             "picture. sim is the cosine.")),
         Row(
             "CoCoOp Eq. (2)",
-            "CoOp in the letters of this paper: t_i is the learned context and the embedding c_i "
-            "of the class name. The same t_i serves every picture.",
+            "CoOp in the letters of this paper: $t_i$ is the learned context and the embedding $c_i$ "
+            "of the class name. The same $t_i$ serves every picture.",
             f"""prompts/coop.py CoOp.classify
                 {CLIP} cosines""",
             symbols=r"x=image_features; g(t_i)=class_weights; \tau=logit_scale.exp",
@@ -212,8 +212,8 @@ PAGES = {
         ),
         Row(
             "CoCoOp Eq. (3): the context of a picture",
-            "The Meta-Net h_θ reads the picture's feature and returns one vector π. It is added to "
-            "each of the M context vectors. So there are M vectors for each picture now: look at "
+            "The Meta-Net $h_\\theta$ reads the picture's feature and returns one vector $\\pi$. It is added to "
+            "each of the $M$ context vectors. So there are $M$ vectors for each picture now: look at "
             "the shapes.",
             "prompts/cocoop.py CoCoOp.context",
             r"\pi = h_\theta(x), \qquad v_m(x) = v_m + \pi",
@@ -241,18 +241,18 @@ PAGES = {
     "vpt": Page("prompts/vpt.py", (
         ZERO_SHOT.with_letters_of("UPT Eq. (1)", method="", code=f"""prompts/vpt.py VPT.classify
             {CLIP} cosines""", symbols="w=class_weights; z=image_features", says=(
-            "VPT leaves the text as it is: w comes from a hand-written sentence. What is learned "
-            "stands in the image tower, so z changes in training.")),
+            "VPT leaves the text as it is: $w$ comes from a hand-written sentence. What is learned "
+            "stands in the image tower, so $z$ changes in training.")),
         Row(
             "UPT Eq. (3)",
-            "Layer l_i of the image tower takes the class token c and the patches z_1 … z_s, and "
+            "Layer $l_i$ of the image tower takes the class token $c$ and the patches $z_1 \\ldots z_s$, and "
             "gives as many vectors back. Without prompts the loop is CLIP's own.",
             "prompts/vpt.py VPT.encode_image: visual.embed | B, patches | for i | x = layer(x)",
             symbols="c=x; z=patches; l_i=layer or layers",
         ),
         Row(
             "UPT Eq. (4)",
-            "Visual prompts V stand between class token and patches. Every patch can look at them. "
+            "Visual prompts $V$ stand between class token and patches. Every patch can look at them. "
             "What comes out in their place is dropped, and the next layer gets prompts of its own: "
             "VPT-deep. With depth=1 the condition is false from the second layer on: VPT-shallow.",
             "prompts/vpt.py VPT.encode_image: for i | if i | V = | torch.cat | x = layer(x) | pool",
@@ -263,13 +263,13 @@ PAGES = {
     "upt": Page(OF_UPT, (
         ZERO_SHOT.with_letters_of("UPT Eq. (1)", method="", code=f"""{OF_UPT} UPT.classify
             {CLIP} cosines""", symbols="w=class_weights; z=image_features", says=(
-            "Both sides are learned now: w comes from a prompted text tower, z from a prompted "
+            "Both sides are learned now: $w$ comes from a prompted text tower, $z$ from a prompted "
             "image tower.")),
         Row(
             "UPT Eq. (5)",
-            "One small transformer layer θ transforms the prompts of a layer. In its attention, SA, "
+            "One small transformer layer $\\theta$ transforms the prompts of a layer. In its attention, SA, "
             "all 2n of them look at each other: so text and visual prompts meet. notes/upt.md says "
-            "why SA reads LN(U) here: to the letter, U is so small that its prompts hardly mix.",
+            "why SA reads LN(U) here: to the letter, $U$ is so small that its prompts hardly mix.",
             f"""{OF_UPT} Theta.forward
                 {OF_UPT} Theta.self_attention""",
             symbols=r"\mathrm{SA}=self_attention; \mathrm{FFN}=ffn; \mathrm{LN}=ln_1 or ln_2 or "
@@ -277,8 +277,8 @@ PAGES = {
         ),
         Row(
             "The cut",
-            "θ's output is cut in two. One half goes to the text tower. The other goes through a "
-            "linear map to the width of the image tower. Both come from the same U.",
+            "The output of $\\theta$ is cut in two. One half goes to the text tower. The other goes through a "
+            "linear map to the width of the image tower. Both come from the same $U$.",
             f"{OF_UPT} UPT.prompts",
             r"\hat U^i = \{\hat U_t^i, \hat U_v^i\}, \qquad T^i = \hat U_t^i, \qquad "
             r"V^i = W \hat U_v^i",
@@ -295,16 +295,16 @@ PAGES = {
         ),
         Row(
             "UPT Eq. (3), UPT Eq. (4)",
-            "The loop over the layers of the image tower. Each layer gets the class token c, its "
-            "own prompts V, and the patches Z; what comes out in the prompts' place is dropped.",
+            "The loop over the layers of the image tower. Each layer gets the class token $c$, its "
+            "own prompts $V$, and the patches $Z$; what comes out in the prompts' place is dropped.",
             f"{OF_UPT} UPT.encode_image",
             r"[c^{i+1}, \_, Z^{i+1}] = l_i([c^i, V^i, Z^i])",
             symbols="V=V; c=x[:, :1]; Z=x[:, -patches:]; l=layer or layers",
         ),
         Row(
             "UPT Eq. (6), UPT Eq. (7)",
-            "How much pictures vary within a class. Each class has a mean picture; var_c is the "
-            "mean squared distance from it, and Var_v averages over the classes. It trains "
+            "How much pictures vary within a class. Each class has a mean picture; $\\mathrm{var}_c$ is the "
+            "mean squared distance from it, and $\\mathrm{Var}_v$ averages over the classes. It trains "
             "nothing: the paper uses it to say where text prompts gain little.",
             "prompts/reports/variance.py intra_class_variance",
             symbols=r"\mathrm{var}_c=var_c; X_c=X_c; f=z; \bar f_\phi=X_c.mean; k=len(classes); "

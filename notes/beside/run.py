@@ -81,13 +81,23 @@ def statements_of(body, inside):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
         inner = [node.__dict__.get(part, []) for part in ("body", "orelse")]
-        last = inner[0][0].lineno - 1 if inner[0] else node.end_lineno
+        ends = [node.lineno, *(part.end_lineno for part in heads_of(node))]
+        last = max(ends) if inner[0] else node.end_lineno
         returns = isinstance(node, ast.Return)
         head = Statement(node.lineno, last, list(names_in(node)), inside, bool(inner[0]), returns)
         if not isinstance(node, ast.FunctionDef):
             yield head
             for part in inner:
                 yield from statements_of(part, (*inside, head))
+
+
+def heads_of(node):
+    """A loop, branch or `with` → the expressions of its first line."""
+    for part in ast.iter_child_nodes(node):
+        if isinstance(part, ast.expr):
+            yield part
+        elif isinstance(part, ast.withitem):
+            yield part.context_expr
 
 
 def names_in(node):

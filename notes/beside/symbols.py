@@ -48,10 +48,12 @@ def from_head(head, number):
             continue
         if number and number not in cells[0]:
             continue
+        cells[1] = re.sub(r" \(.*: .*\)", "", cells[1])  # "f (UPT: z)"
         parts = [re.split(r", (?![^\[(]*[\])])", cell) for cell in cells[1:]]
         for i, paper in enumerate(parts[0]):
-            code, shape = (p[i] if len(p) == len(parts[0]) else ", ".join(p) for p in parts[1:])
-            names = [name.removesuffix("[i]") for name in code.split(", ")]
+            one_each = len(parts[1]) == len(parts[0])
+            names = [parts[1][i].removesuffix("[i]")] if one_each else parts[1] * (len(parts[0]) == 1)
+            shape = parts[2][i] if len(parts[2]) == len(parts[0]) else cells[3]
             symbols.append(Symbol(latex_of(paper), names, shape))
     return symbols
 
@@ -75,10 +77,10 @@ def symbols_of(row, head, formula, code):
         latex, names = entry.split("=", 1)
         same = [s for s in found.values() if re.fullmatch(s.pattern(), latex)]
         symbol = same[0] if same else Symbol(latex, [])
-        symbol.names = [*names.split(" or "), *symbol.names]
+        symbol.names = list(dict.fromkeys([*names.split(" or "), *symbol.names]))
         found[symbol.latex] = symbol
     used = [s for s in found.values() if re.search(s.pattern(), formula)]
-    return [s for s in used if re.search(s.code_pattern(), code)]
+    return [s for s in used if s.names and re.search(s.code_pattern(), code)]
 
 
 def marked(formula, symbols):
