@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 import train as train_script
-from prompts import FILES
+from prompts import recipe_of
 from prompts.runs import job as command_line
 
 ROOT = Path(__file__).parents[1]
@@ -66,7 +66,7 @@ def make_row(
 ):
     """A row as train.py writes it, with the method's recipe, learned and evaluated on all classes
     of one data set."""
-    recipe = FILES[method].TINY if model == "tiny" else FILES[method].PAPER
+    recipe = recipe_of(method, model)
     row = dict(
         method=method,
         options={},

@@ -3,8 +3,17 @@
 from tests.answers import both_tests
 
 MERGE, JOIN, EMBED = "Tokenizer.merge", "merge_pair", "VisionTransformer.embed"
-CLASSIFY, SET, FEATURES = "ZeroShot.classify", "ZeroShot.set_classes", "ZeroShot.text_features"
+CLASSIFY, SET = "ZeroShot.classify", "ZeroShot.set_classes"
 TEXT, TO_TENSOR = "CLIP.encode_text", "Preprocess.to_tensor"
+
+
+def each_sentence(feature):
+    """The loop over the sentences; feature: what is kept of the class vectors w of one."""
+    return f"""
+for template in self.templates:
+    w = word_vectors(self.clip, names, [template])
+    features.append({feature})
+"""
 
 
 def encode_text(eos):
@@ -319,23 +328,15 @@ WRONG = [
     (
         5,
         {
-            (
-                SET,
-                "for",
-            ): "features.append(self.text_features([self.templates[0].format(n) for n in names]))"
+            (SET, "for"): """
+                first = word_vectors(self.clip, names, self.templates[:1])
+                features.append(F.normalize(first, dim=-1))
+                """
         },
         "Only the first template",
     ),
     (5, {(SET, "mean"): "mean = torch.stack(features).sum(dim=1)"}, "shape"),
-    (
-        5,
-        {
-            (FEATURES, "return"): "return features",
-            (SET, "mean"): "mean = F.normalize(torch.stack(features), dim=-1).mean(dim=0)",
-        },
-        "text_features gives features of length 1",
-    ),
-    (5, {(FEATURES, "return"): "return F.normalize(features, dim=0)"}, "The class vectors"),
+    (5, {(SET, "for"): each_sentence("F.normalize(w, dim=0)")}, "The class vectors"),
     # changes its input
     (
         5,
@@ -591,14 +592,23 @@ RIGHT = [
         },
     ),
     (5, {(SET, "mean"): "mean = sum(features) / len(features)"}),
-    (5, {(FEATURES, "return"): "return features / features.norm(dim=-1, keepdim=True)"}),
+    (5, {(SET, "for"): each_sentence("w / w.norm(dim=-1, keepdim=True)")}),
+    (
+        5,
+        {
+            (SET, "for"): each_sentence("w"),
+            (SET, "mean"): "mean = F.normalize(torch.stack(features), dim=-1).mean(dim=0)",
+        },
+    ),
     (
         5,
         {
             SET: """
                 vectors = []
                 for name in readable_names(classnames):
-                    own = self.text_features([each.format(name) for each in self.templates])
+                    texts = [each.format(name) for each in self.templates]
+                    own = self.clip.encode_text(self.clip.tokenizer(texts, 77))
+                    own = F.normalize(own, dim=-1)
                     vectors.append(own.sum(dim=0) / own.sum(dim=0).norm())
                 self.register_buffer('weights', torch.stack(vectors), persistent=False)
                 """

@@ -4,8 +4,8 @@ from tests.answers import both_tests
 
 ENCODE, INTRA, INTER = "VPT.encode_image", "intra_class_variance", "inter_class_variance"
 HEADS = ("Theta.self_attention", "q, k, v 2")
-MIXED, OUT = ("Theta.self_attention", "mixed"), ("Theta.self_attention", "return 2")
-FIRST, SECOND = ("Theta.forward", "U 2"), ("Theta.forward", "return 2")
+MIXED, OUT = ("Theta.self_attention", "mixed 1"), ("Theta.self_attention", "return")
+FIRST, SECOND = ("Theta.forward", "U1 1"), ("Theta.forward", "U_hat 1")
 
 
 def vpt(prompts, pooled="x"):
@@ -33,10 +33,10 @@ def insert(V="V[i]", when="i < depth", patches="x[:, -S:]"):
     return f"if {when}: x = {row}"
 
 
-def theta(first="self.dropout(self.self_attention(seen)) + normed", second=None):
+def theta(first="self.dropout(self.self_attention(seen)) + LN_U", second=None):
     """The two lines of Eq. (5)."""
-    second = second or "self.dropout(self.ffn(normed)) + normed"
-    return {FIRST: f"U = {first}", SECOND: f"return {second}"}
+    second = second or "self.dropout(self.ffn(LN_U1)) + LN_U1"
+    return {FIRST: f"U1 = {first}", SECOND: f"U_hat = {second}"}
 
 
 OWN_ATTENTION = """
@@ -129,23 +129,23 @@ WRONG = [
     (13, vpt(insert(V="(V[i] * self.training)")), "in evaluation"),
     # 14: theta
     (14, theta("self.self_attention(seen) + self.ln_1(U)"), "`self.dropout`"),
-    (14, theta(second="self.ffn(normed) + normed"), "FFN gives"),
+    (14, theta(second="self.ffn(LN_U1) + LN_U1"), "FFN gives"),
     (
         14,
-        theta("self.self_attention(seen) + self.ln_1(U)", "self.ffn(normed) + normed"),
+        theta("self.self_attention(seen) + self.ln_1(U)", "self.ffn(LN_U1) + LN_U1"),
         "is not used",
     ),
     (14, theta("self.dropout(self.self_attention(seen) + self.ln_1(U))"), "`self.dropout` acts on"),
-    (14, theta(second="self.dropout(self.ffn(normed) + normed)"), "not on the sum"),
+    (14, theta(second="self.dropout(self.ffn(LN_U1) + LN_U1)"), "not on the sum"),
     (
         14,
-        theta("self.dropout(self.self_attention(normed)) + normed"),
+        theta("self.dropout(self.self_attention(LN_U)) + LN_U"),
         "yours reads LN(U)",
     ),
     (14, theta("self.dropout(self.self_attention(seen.detach())) + self.ln_1(U)"), "gradient of U"),
     (14, theta("self.dropout(self.self_attention(seen)) + self.ln_1(U).detach()"), "U"),
     (14, theta("self.dropout(self.self_attention(seen)).detach() + self.ln_1(U)"), "gradient of U"),
-    (14, theta(second="self.dropout(self.ffn(normed)).detach() + normed"), "gradient"),
+    (14, theta(second="self.dropout(self.ffn(LN_U1)).detach() + LN_U1"), "gradient"),
     (14, {MIXED: OWN_ATTENTION.format("q.shape[-1] ** 0.5", ".detach()")}, "the gradient of"),
     (14, {MIXED: OWN_ATTENTION.format("(q.shape[-1] * self.heads) ** 0.5", "")}, "sqrt(D / H)"),
     (14, {MIXED: OWN_ATTENTION.format("1", "")}, "sqrt(D / H)"),
@@ -179,7 +179,7 @@ WRONG = [
         "The layers attend",
     ),
     # SA reads U always
-    (14, {FIRST: "U = self.dropout(self.self_attention(U)) + normed"}, "attention='normed'"),
+    (14, {FIRST: "U1 = self.dropout(self.self_attention(U)) + LN_U"}, "attention='normed'"),
     # dropout on the attention's weights
     (
         14,
@@ -194,10 +194,10 @@ WRONG = [
     # 15: what mixes
     (
         15,
-        {FIRST: "U = self.dropout(self.self_attention(seen.detach())) + self.ln_1(U)"},
+        {FIRST: "U1 = self.dropout(self.self_attention(seen.detach())) + self.ln_1(U)"},
         "gradient",
     ),
-    (15, {FIRST: "U = self.dropout(self.self_attention(seen)) + U"}, "first residual"),
+    (15, {FIRST: "U1 = self.dropout(self.self_attention(seen)) + U"}, "first residual"),
     (15, {MIXED: "mixed = v"}, "do not see each other"),
     (
         15,
@@ -205,7 +205,7 @@ WRONG = [
         "did not change",
     ),
     # SA reads U always
-    (15, {FIRST: "U = self.dropout(self.self_attention(U)) + normed"}, "attention='normed'"),
+    (15, {FIRST: "U1 = self.dropout(self.self_attention(U)) + LN_U"}, "attention='normed'"),
     # 16: variances
     (
         16,
@@ -347,7 +347,7 @@ RIGHT = [
         {
             FIRST: """
                 mixed = [self.self_attention(one[None])[0] for one in seen]
-                U = normed + self.dropout(torch.stack(mixed))
+                U1 = LN_U + self.dropout(torch.stack(mixed))
                 """
         },
     ),

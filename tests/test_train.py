@@ -22,7 +22,7 @@ from clip_min.data import load_dataset
 from clip_min.files import save_tensors
 from clip_min.model import VisionTransformer
 from clip_min.weights.checkpoint import TINY
-from prompts import FILES, METHODS
+from prompts import METHODS, cocoop, coop, upt
 from prompts.coop import CoOp
 from prompts.runs import evaluation, identity, plan, run as runs
 from prompts.runs import job as command_line
@@ -140,7 +140,7 @@ def test_a_batch_that_is_not_full_is_dropped_unless_it_is_the_only_one(
 
 
 def test_a_method_trains_with_the_recipe_in_its_file_unless_a_flag_says_otherwise(tmp_path):
-    recipe = FILES["upt"].TINY
+    recipe = upt.TINY
     assert train(tmp_path, "--shots", 1, "--epochs", 1, "--hp", "n_ctx=3", "depth=deep") == 0
     row = rows(tmp_path)[-1]
     assert (row["lr"], row["batch_size"], row["epochs"]) == (recipe.lr, recipe.batch_size, 1)
@@ -274,9 +274,9 @@ def test_the_number_of_epochs_goes_with_the_number_of_shots():
     """CoOp, Sec. 3.1: 50 epochs for 1 shot, 100 for 2 and 4, 200 for 8 and 16; shots in between
     go with the next."""
     for shots, epochs in {1: 50, 2: 100, 3: 100, 4: 100, 8: 200, 16: 200, 32: 200}.items():
-        assert FILES["coop"].PAPER.epochs_for("eurosat", shots) == epochs
-        assert FILES["coop"].PAPER.epochs_for("imagenet", shots) == 50
-        assert FILES["cocoop"].PAPER.epochs_for("imagenet", shots) == 10
+        assert coop.PAPER.epochs_for("eurosat", shots) == epochs
+        assert coop.PAPER.epochs_for("imagenet", shots) == 50
+        assert cocoop.PAPER.epochs_for("imagenet", shots) == 10
 
 
 # Runs: what they leave, and how they carry on
@@ -294,7 +294,7 @@ def test_a_run_leaves_a_row_with_all_that_identifies_and_measures_it(tmp_path, c
         seed=1,
         epochs=2,
     )
-    expected["options"] = FILES["upt"].TINY.options
+    expected["options"] = upt.TINY.options
     assert {key: row[key] for key in expected} == expected
     assert 0 <= row["accuracy"] <= 100 and row["seconds"] >= 0 and len(row["sha256"]) == 64
     (prompt,) = prompts(tmp_path).values()
@@ -443,7 +443,7 @@ def test_the_same_command_again_trains_nothing_and_records_nothing(finished, mon
 
 
 def test_a_recipe_that_has_changed_is_another_run(finished, monkeypatch):
-    monkeypatch.setattr(FILES["upt"], "TINY", FILES["upt"].TINY.with_changes(max_norm=0.001))
+    monkeypatch.setattr(upt, "TINY", upt.TINY.with_changes(max_norm=0.001))
     assert train(finished, *SHORT) == 0
     assert [row["max_norm"] for row in rows(finished) if row["method"] == "upt"] == [5.0, 0.001]
 
@@ -611,8 +611,8 @@ def test_a_disk_that_fills_up_leaves_the_old_prompt_and_no_part_of_the_new_one(
 ):
     (path,) = finished.rglob("prompt.pt")
     old = path.read_bytes()
-    another = FILES["upt"].TINY.with_changes(max_norm=0.001)  # so that it is learned again
-    monkeypatch.setattr(FILES["upt"], "TINY", another)
+    another = upt.TINY.with_changes(max_norm=0.001)  # so that it is learned again
+    monkeypatch.setattr(upt, "TINY", another)
 
     def write_half(path, data):
         with open(path, "wb") as file:

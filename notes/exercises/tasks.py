@@ -136,19 +136,19 @@ Question: what does a smaller tau do to p(y|x), and what does it do to the accur
         file="prompts/zero_shot.py",
         task="""
 Several sentences for each class, one vector for each class. Write `ZeroShot.set_classes`, which
-keeps `weights` [K, E] with `self.register_buffer("weights", ..., persistent=False)`, and
-`ZeroShot.text_features`. `self.templates` holds the sentences, with {} for the name. Class names
-may hold underscores: `readable_names` replaces them.""",
+keeps `weights` [K, E] with `self.register_buffer("weights", ..., persistent=False)`.
+`self.templates` holds the sentences, with {} for the name; `word_vectors` gives the features of
+one. Class names may hold underscores: `readable_names` replaces them.""",
         hint="Normalise each sentence's feature, average over the templates, normalise again. "
         "Nothing here is learned.",
         minutes=20,
         needs=(4,),
-        blanks=("ZeroShot.set_classes", "ZeroShot.text_features"),
+        blanks=("ZeroShot.set_classes",),
         mistakes=(
             Mistake(
-                "ZeroShot.text_features",
-                "tokens = self.clip.tokenizer(texts, self.clip.context_length)\n"
-                "return self.clip.encode_text(tokens)",
+                ("ZeroShot.set_classes", "for"),
+                "for template in self.templates:\n"
+                "    features.append(word_vectors(self.clip, names, [template]))",
                 "before you average",
             ),
             Mistake(
@@ -414,26 +414,26 @@ save (the last layer computes only the rows that are read) may wait until the re
         file="prompts/upt.py",
         task="""
 Write self-attention over the 2n prompts of each layer (`Theta.self_attention`) and both lines of
-Eq. (5) in `Theta.forward`. `normed` is LN(U), and `seen` is what SA
-reads: LN(U), or U if attention="literal". Look closely at the equation: which residuals are
+Eq. (5) in `Theta.forward`. `LN_U` is LN(U), and `seen` is what SA
+reads: LN(U), or U if attention="literal". U' is `U1`, and U-hat is `U_hat`. Look closely at the equation: which residuals are
 normalised? `self.dropout` acts on what SA and FFN give.""",
         hint="U is [depth, 2n, D]: the 2n prompts are the sequence. Heads are slices of D. Both "
         "residuals go through an LN.",
         minutes=35,
         needs=(2, 13),
         blanks=(
-            ("Theta.self_attention", "q, k, v 2", "return 2"),
-            ("Theta.forward", "U 2", "return 2"),
+            ("Theta.self_attention", "q, k, v 2", "return"),
+            ("Theta.forward", "U1 1", "U_hat 1"),
         ),
         mistakes=(
             Mistake(
-                ("Theta.forward", "U 2"),
-                "U = self.dropout(self.self_attention(seen)) + U",
+                ("Theta.forward", "U1 1"),
+                "U1 = self.dropout(self.self_attention(seen)) + U",
                 "first residual",
             ),
             Mistake(
-                ("Theta.forward", "return 2"),
-                "return self.dropout(self.ffn(self.ln_2(U))) + U",
+                ("Theta.forward", "U_hat 1"),
+                "U_hat = self.dropout(self.ffn(LN_U1)) + U1",
                 "second residual",
             ),
         ),
@@ -451,23 +451,23 @@ their length (notes/upt.md, which also tells where this mistake has been made)."
         minutes=30,
         needs=(14,),
         planted=(
-            ("Theta.forward", "U 2"),
-            "U = self.dropout(self.self_attention(seen.transpose(0, 1)).transpose(0, 1)) + normed",
+            ("Theta.forward", "U1 1"),
+            "U1 = self.dropout(self.self_attention(seen.transpose(0, 1)).transpose(0, 1)) + LN_U",
         ),
         mistakes=(
             Mistake(
-                ("Theta.forward", "U 2"),
+                ("Theta.forward", "U1 1"),
                 """
                 halves = [self.self_attention(half) for half in seen.chunk(2, dim=1)]
-                U = self.dropout(torch.cat(halves, dim=1)) + normed
+                U1 = self.dropout(torch.cat(halves, dim=1)) + LN_U
                 """,
                 "other half",
             ),
             Mistake(
-                ("Theta.forward", "U 2"),
+                ("Theta.forward", "U1 1"),
                 """
                 mixed = self.self_attention(seen.flatten(0, 1)[None])[0].unflatten(0, U.shape[:2])
-                U = self.dropout(mixed) + normed
+                U1 = self.dropout(mixed) + LN_U
                 """,
                 "different layers",
             ),
@@ -645,7 +645,7 @@ logits depend on what else is in the batch. Find it and correct it. Write a test
         file="prompts/joint.py",
         task="""
 UPT learns 120,192 numbers on the tiny CLIP. You have 3,000. Invent where the prompts come from:
-write what is learned (in `Joint.__init__`, for any `design`) and `Joint.prompts`, which turns it
+write what is learned (in `Joint.__init__`) and `Joint.prompts`, which turns it
 into text prompts T and visual prompts V. All the rest is given; you may change it, and the learning
 rate in `TINY`, too. Keep the name Joint. The check counts, trains your method and UPT on few
 pictures of a miniature set, and prints the accuracy of zero-shot CLIP, of UPT, and of yours before
@@ -657,14 +657,14 @@ out.""",
         "good start come from? Five epochs are few: which learning rate suits them?",
         minutes=90,
         needs=(6, 13, 14),
-        blanks=(("Joint.__init__", "if 1"), "Joint.prompts"),
+        blanks=(("Joint.__init__", "words", "start", "self.T", "self.V"), "Joint.prompts"),
         mistakes=(
             Mistake(
                 ("Joint.__init__", "self.V"),
                 "self.V = nn.Parameter(0.02 * torch.randn(depth, 2 * n_ctx, D_v))",
                 "3,000",
             ),
-            Mistake(("Joint.prompts", "return 1"), "return self.T, self.V.detach()", "no gradient"),
+            Mistake(("Joint.prompts", "return"), "return self.T, self.V.detach()", "no gradient"),
         ),
     ),
     Exercise(

@@ -55,7 +55,7 @@ VARIANTS = {
     15: (
         Variant(
             planted=(
-                ("Theta.self_attention", "mixed"),
+                ("Theta.self_attention", "mixed 1"),
                 """
                 q, k, v = (x.transpose(0, 2) for x in (q, k, v))
                 mixed = nn.functional.scaled_dot_product_attention(q, k, v).transpose(0, 2)
@@ -64,7 +64,7 @@ VARIANTS = {
         ),
         Variant(
             planted=(
-                ("Theta.self_attention", "mixed"),
+                ("Theta.self_attention", "mixed 1"),
                 """
                 q, k, v = (x.unsqueeze(-2) for x in (q, k, v))
                 mixed = nn.functional.scaled_dot_product_attention(q, k, v).squeeze(-2)

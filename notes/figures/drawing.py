@@ -101,6 +101,6 @@ def label_in(paper, method, model):
 
 
 def class_weights(method):
-    """w [K, E], not normalised: hand-written prompts keep them, learned ones compute them."""
+    """A method → w [K, E], without gradients."""
     with torch.no_grad():
-        return method.weights if hasattr(method, "weights") else method.class_weights()
+        return method.class_weights()

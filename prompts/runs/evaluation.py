@@ -61,16 +61,13 @@ def variances(method, items, compute=Compute()):
 
     Raises ValueError for a method without text features, or with others for every picture.
     """
-    if hasattr(method, "weights"):
-        weights = method.weights
-    elif hasattr(method, "class_weights") and not hasattr(method, "meta_net"):
-        weights = method.class_weights()
-    else:
+    if not method.has_class_weights:
         name = type(method).__name__
         raise ValueError(
             "--variance needs text features that are the same for every picture, "
             f"which {name} does not have: leave it out."
         )
     features, labels = image_features(method, items, compute)
-    var_v, var_t = intra_class_variance(features, labels), inter_class_variance(weights)
+    var_v = intra_class_variance(features, labels)
+    var_t = inter_class_variance(method.class_weights())
     return f"  Var_v {var_v:.4f}  Var_t {var_t:.4f}"

@@ -16,12 +16,13 @@ A student who edits coop.py and repeats a command gets a new run, and one line t
 import ast
 import functools
 import hashlib
+import inspect
 from pathlib import Path
 
 import clip_min
 from clip_min.data import BENCHMARKS
 from clip_min.data.folders import PARTS
-from prompts import FILES
+from prompts import METHODS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
@@ -36,6 +37,7 @@ CLIP_MIN = (
     "prompting/options",
     "prompting/recipe",
     "prompting/names",
+    "prompting/words",
     "data/datasets",
     "data/pictures",
     "data/names",
@@ -46,7 +48,7 @@ NOT_IN_ROWS = ("file", "learned", "classnames", "text_template", "losses", "seco
 
 def code_of(name):
     """A method's name → {file: 8 hexadecimal digits} of the code that its results depend on."""
-    file, package = Path(FILES[name].__file__), Path(clip_min.__file__).parent
+    file, package = Path(inspect.getfile(METHODS[name])), Path(clip_min.__file__).parent
     here = Path(__file__).parent
     return {
         file.name: digest_of_code(file),

@@ -8,7 +8,7 @@ from clip_min import load_clip
 from clip_min.data import ELEVEN, SHIFTED, Dataset, few_shot, load_dataset, split_classes
 from clip_min.weights.checkpoint import OFFICIAL
 from clip_min.world.benchmarks import EIGHT
-from prompts import METHODS, method_class, recipe_of
+from prompts import METHODS, recipe_of
 from prompts.runs.parallel import PROCESSES
 from prompts.runs.identity import (
     code_of,
@@ -126,7 +126,7 @@ def learning_run(clip, source, choice, flags):
         setting.update(lr=recipe.lr, epochs=recipe.epochs, batch_size=recipe.batch_size)
         setting.update(crop_scale=list(recipe.crop_scale), flip=recipe.flip)
         setting.update(max_norm=recipe.max_norm)
-        if method_class(name).image_tower_is_frozen:
+        if METHODS[name].image_tower_is_frozen:
             setting["views"] = recipe.views
     setting.update(code=code_of(name), trained_pictures=source.trained_pictures)
     setting.update(given, **if_not_the_papers(dataset, "all", "train"))
@@ -177,7 +177,7 @@ def recipe_of_run(choice, clip, dataset, flags):
     given = {}
     for field in ("lr", "epochs", "batch_size", "views"):
         value = getattr(flags, field)
-        if value is not None and (field != "views" or method_class(name).image_tower_is_frozen):
+        if value is not None and (field != "views" or METHODS[name].image_tower_is_frozen):
             given[field] = value
     recipe_changes = {"epochs": recipe.epochs_for(dataset.name, choice.shots), **given}
     recipe = recipe.with_changes(precision=flags.precision, **recipe_changes)

@@ -39,7 +39,7 @@ def beat_upt(student, setting=Setting()):
     made = []
 
     def make(*arguments):
-        method = student.Joint("joint", *arguments)
+        method = student.Joint(*arguments)
         made.append(method)
         return method
 
