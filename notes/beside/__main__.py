@@ -51,7 +51,8 @@ def printed_rows(name):
         calls.update((row, made) for row in rows)
     for row in page.rows:
         blocks, formula = blocks_of(row, calls[row]), formula_of(row)
-        head = head_of(f"prompts/{row.method}.py" if row.method else page.file)
+        first = blocks[0].call.function.file
+        head = head_of(first if re.fullmatch(r"prompts/\w+\.py", first) else page.file)
         symbols = symbols_of(row, head, formula, printed_text(blocks))
         found.append((row, anchor_of(row), symbols, formula, blocks))
     return found

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 CLIP, TREE = "clip_min/model.py", "clip_min/prompting/tree.py"
 OF_UPT = "prompts/upt.py"
-CUT = "[ctx_1 … ctx_M, name]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +19,8 @@ class Row:
     says: two or three sentences. code: lines "file function", the calling one first; behind ":"
     words of the statements to print, with "|" between, where not all that ran are wanted.
     formula: LaTeX; "" takes the one that the paper's note gives to this equation.
-    symbols: more names for symbols, "V=v or values; Q=q". options: of the method in this run.
+    symbols: more names for symbols, "V=v or values; U_t==U_t" (== : another index is another
+    symbol). options: of the method in this run.
     method: whose run it is; "" means the page's own.
     """
 
@@ -94,9 +94,9 @@ PAGES = {
             "makes a vector of it. Its length is set to 1. With several sentences, their vectors "
             "are averaged.",
             """prompts/zero_shot.py ZeroShot.set_classes
-               prompts/zero_shot.py ZeroShot.text_features: tokens = | features = | return""",
+               clip_min/prompting/words.py word_vectors: for template | texts = | append(""",
             r"w_i = \frac{g(t_i)}{\| g(t_i) \|}",
-            "w=mean or weights; g=clip.encode_text; t=tokens or texts",
+            "w=mean or weights; g=clip.encode_text; t=texts",
         ),
         Row(
             "The text tower",
@@ -273,7 +273,7 @@ PAGES = {
             f"""{OF_UPT} Theta.forward
                 {OF_UPT} Theta.self_attention""",
             symbols=r"\mathrm{SA}=self_attention; \mathrm{FFN}=ffn; \mathrm{LN}=ln_1 or ln_2 or "
-            "normed",
+            "LN_U or LN_U1; U=U; U'=U1; \\hat U=U_hat",
         ),
         Row(
             "The cut",
@@ -282,7 +282,7 @@ PAGES = {
             f"{OF_UPT} UPT.prompts",
             r"\hat U^i = \{\hat U_t^i, \hat U_v^i\}, \qquad T^i = \hat U_t^i, \qquad "
             r"V^i = W \hat U_v^i",
-            r"\hat U_t=U_t; \hat U_v=U_v; W=to_visual",
+            r"\hat U_t==U_t; \hat U_v==U_v; W=to_visual",
         ),
         Row(
             "UPT Eq. (2)",
@@ -308,7 +308,7 @@ PAGES = {
             "nothing: the paper uses it to say where text prompts gain little.",
             "prompts/reports/variance.py intra_class_variance",
             symbols=r"\mathrm{var}_c=var_c; X_c=X_c; f=z; \bar f_\phi=X_c.mean; k=len(classes); "
-            r"\mathrm{Var}_v=total / len(classes)",
+            r"\mathrm{Var}_v=total",
         ),
         Row(
             "UPT Eq. (8)",
@@ -318,5 +318,65 @@ PAGES = {
             symbols=r"w=w; \bar w=w.mean; \mathrm{Var}_t=mean().item()",
         ),
         LEARNING,
+    )),
+    "joint": Page("prompts/joint.py", (
+        Row(
+            "UPT Fig. 5 (a): joint",
+            "Text prompts $T$ and visual prompts $V$ are learned side by side, and know nothing of "
+            "each other. $T$ stands at the input of the text tower, as in CoOp; $V$ in every layer "
+            "of the image tower, as in VPT.",
+            """prompts/joint.py Joint.classify
+               prompts/joint.py Joint.class_weights
+               prompts/joint.py Joint.prompts""",
+            r"w = g([T, \mathrm{CLASS}]), \qquad z = f(x, V)",
+            r"T=self.T; V=self.V; w=class_weights; z=image_features",
+        ),
+        Row(
+            "UPT Fig. 5 (b): shared",
+            "One set $U$ for both towers. The text tower takes it as it is. A linear map $W$ takes "
+            "it to the width of the image tower, because the widths differ.",
+            "prompts/joint.py Shared.prompts",
+            r"T = U, \qquad V = W U",
+            "U=self.U; W=to_visual",
+            method="shared",
+        ),
+        Row(
+            "UPT Fig. 5 (c): mlp",
+            "As in UPT, $U$ is transformed and cut in two. But two linear layers take the place of "
+            "the transformer layer: no prompt sees another one.",
+            "prompts/joint.py MLP.prompts",
+            r"[U_t, U_v] = \mathrm{MLP}(U), \qquad T = U_t, \qquad V = W U_v",
+            r"U=self.U; \mathrm{MLP}=self.mlp; U_t==U_t; U_v==U_v; W=to_visual",
+            method="mlp",
+        ),
+        Row(
+            "UPT Eq. (2), UPT Eq. (3), UPT Eq. (4)",
+            "What all three do with their prompts is the same: text prompts before the name, new "
+            "visual prompts in each layer of the image tower.",
+            """prompts/joint.py prompted_class_weights
+               prompts/joint.py prompted_image_features""",
+            r"\hat T = [t_1, \ldots, t_m, \mathrm{CLASS}], \qquad "
+            r"[c^{i+1}, \_, Z^{i+1}] = l_i([c^i, V^i, Z^i])",
+            r"t=T; \mathrm{CLASS}=trees; V=V; c=x[:, :1]; Z=x[:, -patches:]; l=layer or layers",
+        ),
+    )),
+    "linear_probe": Page("prompts/linear_probe.py", (
+        Row(
+            "The classifier",
+            "A weight for each class and each number of the feature, and an intercept. The names "
+            "of the classes are not used. Before `fit` all weights are 0.",
+            "prompts/linear_probe.py LinearProbe.classify",
+            r"p(y \mid x) = \mathrm{softmax}(W f + b)",
+            "W=self.weight; b=self.bias; f=image_features",
+        ),
+        Row(
+            "How it is fitted",
+            "Cross-entropy, and a penalty on large weights. $C$ says how much the pictures count "
+            "against the penalty; it is searched on validation pictures. The sum is divided by "
+            "$C N$, which does not move the minimum.",
+            """prompts/linear_probe.py logistic_regression.objective""",
+            r"C \sum_{i=1}^{N} \mathrm{CE}(W f_i + b, y_i) + \frac{1}{2} \|W\|^2",
+            r"W=weight; b=bias; f=centred; y=labels; \mathrm{CE}=cross_entropy; C=C",
+        ),
     )),
 }

@@ -8,11 +8,15 @@ from notes.beside.mathml import GREEK, SCRIPT, mathml
 
 @dataclass
 class Symbol:
-    """latex: as it is shown. names: in the code, pieces of text. shape: in letters, or ""."""
+    """latex: as it is shown. names: in the code, pieces of text. shape: in letters, or "".
+
+    exact: no other lower index is the same symbol.
+    """
 
     latex: str
     names: list
     shape: str = ""
+    exact: bool = False
 
     def pattern(self):
         r"""→ what matches it in LaTeX, with any index.
@@ -20,6 +24,8 @@ class Symbol:
         >>> re.findall(Symbol("w_i", []).pattern(), r"\\sum_j w_j + w")
         ['w_j', 'w']
         """
+        if self.exact:
+            return re.escape(self.latex) + r"(?:\^\w)?"
         first = re.split(r" (?:\\ldots|…)", self.latex)[0].removeprefix("1/")
         parts = re.split(rf"({SCRIPT[:-1]})", first)
         whole = "".join(SCRIPT if i % 2 else re.escape(part) for i, part in enumerate(parts))
@@ -75,8 +81,9 @@ def symbols_of(row, head, formula, code):
     found = {symbol.latex: symbol for symbol in from_head(head, number[1] if number else "")}
     for entry in filter(None, row.symbols.split("; ")):
         latex, names = entry.split("=", 1)
-        same = [s for s in found.values() if re.fullmatch(s.pattern(), latex)]
-        symbol = same[0] if same else Symbol(latex, [])
+        exact, names = names.startswith("="), names.removeprefix("=")
+        same = [s for s in found.values() if not exact and re.fullmatch(s.pattern(), latex)]
+        symbol = same[0] if same else Symbol(latex, [], exact=exact)
         symbol.names = list(dict.fromkeys([*names.split(" or "), *symbol.names]))
         found[symbol.latex] = symbol
     used = [s for s in found.values() if re.search(s.pattern(), formula)]
