@@ -98,7 +98,7 @@ def links(name, rows, page):
 
 def drawing(name):
     """A page's name → the drawing of its method, where notes/figures has one."""
-    path = ROOT / "notes" / "figures" / f"method-{name.replace('_', '-')}.svg"
+    path = ROOT / "notes" / "figures" / f"method-{'clip' if name == 'zero_shot' else name}.svg"
     if not path.exists():
         return ""
     data = base64.b64encode(path.read_bytes()).decode()

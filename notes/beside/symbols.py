@@ -77,7 +77,7 @@ def latex_of(words):
 
 def symbols_of(row, head, formula, code):
     """The Symbols of a row, those that stand both in its formula and in its printed code."""
-    number = re.search(r"Eq\. (\(\d\))", row.title)
+    number = re.search(r"(?:Eq\.|Fig\. \d) (\(\w\))", row.title)
     found = {symbol.latex: symbol for symbol in from_head(head, number[1] if number else "")}
     for entry in filter(None, row.symbols.split("; ")):
         latex, names = entry.split("=", 1)
