@@ -1,5 +1,4 @@
-"""Evaluates learned prompts, or zero-shot CLIP: on data sets, in tables and plots, on your own
-pictures.
+"""Evaluates learned prompts, or zero-shot CLIP: on data sets, in tables, on your own pictures.
 
     python eval.py --dataset toy                             zero-shot on the eight miniature sets
     python eval.py runs/.../prompt.pt                        a prompt on all classes of its data set

@@ -1,5 +1,4 @@
-"""What the tests of the scripts share: to call them in this process, and to read what they
-leave."""
+"""What the tests of the scripts share: calling them in this process, reading what they leave."""
 
 import json
 import sys

@@ -23,8 +23,8 @@ def is_empty(name):
 
 
 def check_template(template):
-    """Raises ValueError unless a hand-written prompt has one "{}", for the class name, and no other
-    braces.
+    """Raises ValueError unless a hand-written prompt has one "{}", for the class name, and no more
+    than that.
 
     >>> check_template("a photo of a {}.")
     """

@@ -31,8 +31,7 @@ class Recipe:
     precision: str = "fp32"
 
     def epochs_for(self, dataset, shots):
-        """Name of a data set, pictures per class → epochs: those of the next number of shots that
-        is listed.
+        """Name of a data set, shots → epochs: those of the next number of shots that is listed.
 
         >>> Recipe(0.002, {1: 50, 4: 100, 16: 200}, 32).epochs_for("eurosat", 2)
         100

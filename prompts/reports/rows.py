@@ -39,8 +39,7 @@ def read_rows(path):
 
 
 def usable(rows):
-    """The entries that are rows of an evaluation or of a run that diverged → a list of dicts, in
-    order.
+    """The entries that are rows of an evaluation or of a run that diverged → a list of dicts.
 
     What is skipped is counted in one warning, with the numbers of the lines. Empty lines are
     skipped without it.

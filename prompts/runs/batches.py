@@ -1,5 +1,4 @@
-"""What the learning loop is fed with: pictures, or features of a frozen image tower, batch by
-batch."""
+"""What the learning loop is fed with: batches of pictures, or of a frozen image tower's features."""
 
 import zlib
 
@@ -13,14 +12,12 @@ from prompts.runs.progress import SlowLoop
 
 
 def epoch_seed(seed, epoch):
-    """The random numbers of one epoch, so that any epoch can be the first one after an
-    interruption."""
+    """The seed of one epoch: so any epoch can be the first one after an interruption."""
     return zlib.crc32(f"{seed} {epoch}".encode())
 
 
 def training_batches(method, items, recipe, seed, compute=Compute()):
-    """Items → a function: number of an epoch → its batches of (inputs, labels [B]), in random
-    order.
+    """Items → a function: number of an epoch → its batches (inputs, labels [B]), in random order.
 
     Inputs are pictures [B, 3, H, W], cropped and mirrored afresh in each epoch. If the image
     tower is frozen, they are features [B, E] of `recipe.views` such pictures, computed once and

@@ -35,8 +35,7 @@ def python_files(folder):
 
 
 def files_imported(file):
-    """A method's file → the project's files that it imports, itself or through others, outside
-    FOLDERS."""
+    """A method's file → what it imports of the project, also through others, outside FOLDERS."""
     found, unread = {file}, [file]
     while unread:
         for name in names_imported(unread.pop()):

@@ -202,8 +202,7 @@ def signature(path):
 
 
 def read_store(store, clip):
-    """A store → {signature: FloatTensor [E]}, empty if there is none, or, with a note, if it is
-    damaged."""
+    """A store → {signature: FloatTensor [E]}; {} without one, or, with a note, for a damaged one."""
     if store is None or not store.exists():
         return {}
     try:

@@ -63,8 +63,7 @@ def share_of(batch):
 
 
 def average_gradients(parameters, pictures):
-    """Every gradient becomes its mean over the whole batch; `pictures` is the size of this
-    process's share."""
+    """Every gradient becomes its mean over the batch, of which this process has `pictures`."""
     if PROCESSES == 1:
         return
     share = pictures / total_over_processes(torch.tensor(float(pictures))).item()
@@ -93,8 +92,7 @@ def from_first_process(value=None):
 
 @contextlib.contextmanager
 def first_process_first():
-    """The first process goes through the block before all others, which then find its files on
-    disk."""
+    """The first process goes through the block before all others, which then find its files."""
     if RANK:
         from_first_process()
     yield
@@ -106,8 +104,7 @@ def first_process_first():
 
 
 def claimed_runs(runs, folder):
-    """Each run, while this process holds its lock in `folder`: first those that no other process
-    is at."""
+    """Each run, while this process holds its lock in `folder`: those of others come last."""
     busy = []
     for run in runs:
         with claim(run, folder, wait=False) as is_claimed:
@@ -122,8 +119,7 @@ def claimed_runs(runs, folder):
 
 @contextlib.contextmanager
 def claim(run, folder, wait):
-    """Hold the lock of a run → whether this process has it; under torchrun the first process
-    asks."""
+    """Hold the lock of a run → whether this process has it; of torchrun's, the first one asks."""
     if RANK:
         yield from_first_process()
         return

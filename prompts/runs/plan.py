@@ -40,8 +40,7 @@ class Trial:
 
 
 def plan(job, compute):
-    """A Job → list of Run: zero-shot CLIP once for each data set, and every method with all shots
-    and seeds.
+    """A Job → list of Run: zero-shot CLIP for each data set, each method with all shots and seeds.
 
     Raises ValueError, before anything is computed, for a method that cannot do what is asked of it.
     """
@@ -174,8 +173,7 @@ def with_validation(dataset, shots, seed):
 
 
 def check(runs):
-    """Raises ValueError for what would go wrong later: options, classes, batches that cannot be
-    shared."""
+    """Raises ValueError for options, classes and batches that would go wrong later."""
     seen = set()
     for run in runs:
         batch = run.recipe.batch_size if run.recipe else PROCESSES

@@ -1,5 +1,4 @@
-"""What a run says while it learns, and what an interrupted one goes on from: `progress.pt` in its
-folder."""
+"""What a run says while it learns, and `progress.pt`, from which an interrupted one goes on."""
 
 import sys
 import time
@@ -56,8 +55,7 @@ class Progress:
         return losses
 
     def save(self, losses, method, *others):
-        """Keep the state after the last finished epoch, if the last save was SAVE_EVERY seconds
-        ago."""
+        """Keep the state after an epoch, if the last save was SAVE_EVERY seconds ago."""
         if self.path is None or RANK or time.monotonic() - self.saved < SAVE_EVERY:
             return
         states = [other.state_dict() for other in others]

@@ -20,8 +20,7 @@ LONGEST_NAME = 100  # characters of a folder's name
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One method, learned once on one data set, and the list of (Dataset, classes) to evaluate it
-    on."""
+    """One method, learned once on one data set, and the (Dataset, classes) to evaluate it on."""
 
     name: str  # of the method
     options: dict

@@ -43,8 +43,7 @@ def as_note(message, *_):
 
 
 def sentence_of(error):
-    """An error → its message; of one that a worker process of a DataLoader raised, without the
-    traceback."""
+    """An error → its message; without the traceback of a DataLoader's worker process."""
     message = str(error)
     if "Original Traceback" in message:
         message = message.strip().splitlines()[-1].partition("Error: ")[2]

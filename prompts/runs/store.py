@@ -107,8 +107,7 @@ def saved_prompt(run):
 
 
 def load_prompt(path):
-    """A prompt file written by train.py, or the folder of one → its dict. Raises ValueError
-    otherwise."""
+    """A prompt file of train.py, or its folder → its dict. Raises ValueError for other files."""
     path = Path(path)
     if path.is_dir():
         path = path / "prompt.pt"
