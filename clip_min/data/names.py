@@ -23,8 +23,7 @@ def is_empty(name):
 
 
 def check_template(template):
-    """Raises ValueError unless a hand-written prompt has one "{}", for the class name, and no more
-    than that.
+    """Raises ValueError unless a prompt has one "{}", for the class name, and no other braces.
 
     >>> check_template("a photo of a {}.")
     """
