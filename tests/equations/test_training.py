@@ -55,7 +55,7 @@ class Rows(nn.Module):
 
 
 START = np.array([[1.0, -2.0], [0.5, 1.5], [-1.0, 0.0]])  # W [K, D]
-FEATURES = np.array([[[1.0, 2.0], [0.0, -1.0]], [[3.0, 0.5], [-2.0, 1.0]], [[1.0, 1.0], [2.0, 0.0]]])
+FEATURES = np.array([[[1, 2], [0, -1]], [[3, 0.5], [-2, 1]], [[1, 1], [2, 0]]])
 LABELS = np.array([[0, 2], [1, 1], [2, 0]])  # of three batches of two pictures
 
 
