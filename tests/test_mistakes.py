@@ -1,5 +1,8 @@
 """The mistakes of notes/mistakes.py: each changes what it says, then all is as before."""
 
+import copy
+import functools
+
 import torch
 
 import train
@@ -17,10 +20,15 @@ class Names:
     name, classnames, templates = "a few", ["cat", "yellow rose", "dog"], ["a photo of a {}."]
 
 
+@functools.cache
+def clip_tiny():
+    return load_clip("tiny")
+
+
 def logits_of(group, row):
     """The logits of three pictures, of a method with the mistake of a row."""
     torch.manual_seed(0)
-    method = make_method(group, load_clip("tiny"), Names, row.options)
+    method = make_method(group, copy.deepcopy(clip_tiny()), Names, row.options)
     method.classnames = Names.classnames
     row.change(method)
     with torch.no_grad():

@@ -147,14 +147,14 @@ class Sheet:
         self.picture, self.scale = Image.new("RGB", (width * scale, height * scale), "white"), scale
         self.pen = ImageDraw.Draw(self.picture)
 
-    def text(self, x, y, words, colour="black", size=12, anchor="la"):
+    def text(self, place, words, colour="black", size=12, anchor="la"):
         """Words at a place."""
-        place = x * self.scale, y * self.scale
-        self.pen.text(place, str(words), colour, font(size * self.scale), anchor)
+        x, y = (value * self.scale for value in place)
+        self.pen.text((x, y), words, colour, font(size * self.scale), anchor)
 
-    def bar(self, x, y, width, height, colour):
+    def bar(self, place, size, colour):
         """A filled rectangle."""
-        s = self.scale
+        (x, y), (width, height), s = place, size, self.scale
         self.pen.rectangle((x * s, y * s, (x + width) * s - 1, (y + height) * s - 1), colour)
 
 
@@ -165,13 +165,13 @@ def draw_frame(frame, shown, scale):
     size = 0 if frame.influence is None else len(frame.influence) * CELL + 2 * ROW
     sheet, colour = Sheet(WIDTH, foot + size, scale), colours.METHODS[frame.method]
     title = f"{NAMES[frame.method]}: {frame.epochs} of {frame.of} epochs"
-    sheet.text(12, 4, title, size=15)
+    sheet.text((12, 4), title, size=15)
     for i, (what, value) in enumerate(zip(("training", "test"), frame.accuracies, strict=True)):
         y = 26 + 17 * i
-        sheet.text(12, y, what, GREY)
-        sheet.bar(66, y + 2, 110, 11, "#f0f0f0")
-        sheet.bar(66, y + 2, round(1.1 * value), 11, colours.lighter(colour, 0.5 - 0.5 * i))
-        sheet.text(180, y, f"{value:.0f} %")
+        sheet.text((12, y), what, GREY)
+        sheet.bar((66, y + 2), (110, 11), "#f0f0f0")
+        sheet.bar((66, y + 2), (round(1.1 * value), 11), colours.lighter(colour, 0.5 - 0.5 * i))
+        sheet.text((180, y), f"{value:.0f} %")
     z, w, y = frame.points
     panel = sphere.panel_of("", (z, w, y), directions)
     ball = sphere.ball(panel, sphere.STILL, BALL, scale)
@@ -187,45 +187,45 @@ def draw_frame(frame, shown, scale):
 
 def draw_row(sheet, top, counts, classnames, label):
     """Of one class: the share of its pictures that each class gets, as bars."""
-    sheet.text(12, top, f"{classnames[label]} is called:")
+    sheet.text((12, top), f"{classnames[label]} is called:")
     for i, (name, share) in enumerate(zip(classnames, (counts / counts.sum()).tolist())):
         y = top + (i + 1) * ROW + 2
         right = i == label
-        sheet.text(134, y, name[:20], "black" if right else GREY, 11, "ra")
-        sheet.bar(140, y + 2, max(1, round(56 * share)), 9, "#14a37f" if right else "#b9484e")
+        sheet.text((134, y), name[:20], "black" if right else GREY, 11, "ra")
+        sheet.bar((140, y + 2), (max(1, round(56 * share)), 9), "#14a37f" if right else "#b9484e")
         if share >= 0.05:
-            sheet.text(142 + round(56 * share), y, f"{100 * share:.0f}", GREY, 11)
+            sheet.text((142 + round(56 * share), y), f"{100 * share:.0f}", GREY, 11)
 
 
 def draw_words(sheet, top, frame, colour):
     """A line for each learned vector: its length as a bar, the nearest word, its distance."""
     words, letter = frame.words, "V" if frame.influence is None else "T"
-    sheet.text(12, top, "vector   length", GREY, 11)
-    sheet.text(212, top, "nearest word, distance", GREY, 11, "ra")
+    sheet.text((12, top), "vector   length", GREY, 11)
+    sheet.text((212, top), "nearest word, distance", GREY, 11, "ra")
     longest = max(2.0, *(length for *_, length in words))
     for m, (word, distance, length) in enumerate(words):
         y = top + (m + 1) * ROW + 2
-        sheet.text(12, y, f"{letter}{m + 1}", size=11)
-        sheet.bar(40, y + 2, max(1, round(44 * length / longest)), 9, colour)
-        sheet.text(88, y, f"{length:.2f}", size=11)
-        sheet.text(212, y, f"{word} {distance:.2f}", size=11, anchor="ra")
+        sheet.text((12, y), f"{letter}{m + 1}", size=11)
+        sheet.bar((40, y + 2), (max(1, round(44 * length / longest)), 9), colour)
+        sheet.text((88, y), f"{length:.2f}", size=11)
+        sheet.text((212, y), f"{word} {distance:.2f}", size=11, anchor="ra")
 
 
 def draw_influence(sheet, top, influence):
     """Theta's matrix: how much each prompt (column) moves each other one (row)."""
     size = len(influence)
     largest = (influence - torch.diag(influence.diag())).max().item()
-    sheet.text(12, top, "theta: how much a prompt moves another", size=11)
+    sheet.text((12, top), "theta: how much a prompt moves another", size=11)
     left = (WIDTH - size * CELL) // 2
     for i in range(size):
         for j in range(size):
             share = influence[i, j].item() / max(largest, 1e-9)
             fill = "#ffffff" if i == j else ramp(share)
-            sheet.bar(left + j * CELL, top + 18 + i * CELL, CELL - 1, CELL - 1, fill)
+            sheet.bar((left + j * CELL, top + 18 + i * CELL), (CELL - 1, CELL - 1), fill)
     half = size // 2 * CELL
-    sheet.text(left - 4, top + 18 + half // 2, "T", GREY, 12, "rm")
-    sheet.text(left - 4, top + 18 + half + half // 2, "V", GREY, 12, "rm")
-    sheet.text(left + size * CELL + 4, top + 20, f"{largest:.1g}", GREY, 11)
+    sheet.text((left - 4, top + 18 + half // 2), "T", GREY, 12, "rm")
+    sheet.text((left - 4, top + 18 + half + half // 2), "V", GREY, 12, "rm")
+    sheet.text((left + size * CELL + 4, top + 20), f"{largest:.1g}", GREY, 11)
 
 
 def strip(rows, names, scale=1):
@@ -247,8 +247,8 @@ def legend(sheet, top, names):
     """The colours of the sphere's classes."""
     x = 12
     for name, colour in zip(names, sphere.COLOURS):
-        sheet.bar(x, top + 4, 10, 10, colour)
-        sheet.text(x + 16, top + 2, name)
+        sheet.bar((x, top + 4), (10, 10), colour)
+        sheet.text((x + 16, top + 2), name)
         x += 40 + round(font(12).getlength(name))
 
 
@@ -314,8 +314,8 @@ def page(rows, frames, names, dataset):
     colour_of = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in sphere.COLOURS]
     legend_words = ", ".join(f'<b style="color:{colour}">{escape(name)}</b>'
                              for name, colour in zip(names, colour_of))
-    words = (f"{escape(dataset.name)}, {SHOTS} shots, seed {SEED}, tiny CLIP. CoOp learns "
-             "vectors in the place of words; UPT learns prompts for both towers, which start as noise.")
+    words = (f"{escape(dataset.name)}, {SHOTS} shots, seed {SEED}, tiny CLIP. CoOp learns vectors "
+             "in the place of words. UPT learns prompts for both towers, which start as noise.")
     return PAGE.format(width=WIDTH, words=words, legend=legend_words, last=len(figures) - 1,
                        figures="\n".join(figures))
 

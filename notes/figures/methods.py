@@ -50,9 +50,11 @@ class Sketch:
         self.parts = [text(16, 28, title, 'font-size="18" font-weight="bold"'),
                       text(16, 50, says, 'fill="#555"')]
 
-    def box(self, x, y, words, style=FROZEN, half=HALF):
-        """A rounded box around x with one or two lines of words, its top at y → its bottom."""
-        height = 14 + 19 * len(words)
+    def box(self, place, words, style=FROZEN, half=HALF):
+        """A rounded box with one or two lines of words; place: the middle of its top → its
+        bottom.
+        """
+        (x, y), height = place, 14 + 19 * len(words)
         self.parts.append(rect(x - half, y, 2 * half, height, f'{style} rx="7"'))
         for i, each in enumerate(words):
             self.parts.append(centred(x, y + 22 + 19 * i, each, f'fill="{DARK}"'))
@@ -157,9 +159,9 @@ def text_tower(sketch, y, size, each_picture=False):
         shape, numbers = "[B, K, E]", f"{size.B} × {numbers}"
         words = ["text tower", "for each picture ↻"]
     sketch.arrow([(LEFT, y), (LEFT, y + 66)], "[K, L, D_t]", f"{size.K} × {size.L} × {size.D_t}")
-    y = sketch.box(LEFT, y + 66, words)
+    y = sketch.box((LEFT, y + 66), words)
     sketch.arrow([(LEFT, y), (LEFT, y + 46)], shape, numbers)
-    return sketch.box(LEFT, y + 46, ["class weights w"], VALUE)
+    return sketch.box((LEFT, y + 46), ["class weights w"], VALUE)
 
 
 def patches_of(sketch, items, size):
@@ -167,7 +169,7 @@ def patches_of(sketch, items, size):
     y = sketch.pictures(70, items)
     pixels = f"{size.B} × 3 × {size.side} × {size.side}"
     sketch.arrow([(RIGHT, y), (RIGHT, y + 44)], "[B, 3, H, W]", pixels, at_left=False)
-    return sketch.box(RIGHT, y + 44, ["[CLS] and patches"])
+    return sketch.box((RIGHT, y + 44), ["[CLS] and patches"])
 
 
 def image_tower(sketch, items, size):
@@ -175,14 +177,14 @@ def image_tower(sketch, items, size):
     y = patches_of(sketch, items, size)
     numbers = f"{size.B} × {size.S} × {size.D_v}"
     sketch.arrow([(RIGHT, y), (RIGHT, y + 44)], "[B, 1+S, D_v]", numbers, at_left=False)
-    y = sketch.box(RIGHT, y + 44, ["image tower", f"{size.N} blocks"])
+    y = sketch.box((RIGHT, y + 44), ["image tower", f"{size.N} blocks"])
     return features(sketch, y, size)
 
 
 def features(sketch, y, size, half=HALF):
     """What comes out of the image tower → its bottom."""
     sketch.arrow([(RIGHT, y), (RIGHT, y + 46)], "[B, E]", f"{size.B} × {size.E}", at_left=False)
-    return sketch.box(RIGHT, y + 46, ["features f"], VALUE, half)
+    return sketch.box((RIGHT, y + 46), ["features f"], VALUE, half)
 
 
 def head(sketch, left, right, size, learns=True):
@@ -190,11 +192,11 @@ def head(sketch, left, right, size, learns=True):
     y = max(left, right) + 30
     sketch.arrow([(LEFT, left), (LEFT, y + 17), (MIDDLE - 70, y + 17)])
     sketch.arrow([(RIGHT, right), (RIGHT, y + 17), (MIDDLE + 70, y + 17)])
-    bottom = sketch.box(MIDDLE, y, ["cos(w, f) / τ"], VALUE, 70)
+    bottom = sketch.box((MIDDLE, y), ["cos(w, f) / τ"], VALUE, 70)
     numbers = f"{size.B} × {size.K}"
     sketch.arrow([(MIDDLE, bottom), (MIDDLE, bottom + 44)], "logits [B, K]", numbers)
     words = "cross-entropy with the labels" if learns else "softmax: p(class | picture)"
-    sketch.box(MIDDLE, bottom + 44, [words], VALUE, 118)
+    sketch.box((MIDDLE, bottom + 44), [words], VALUE, 118)
     if learns:
         sketch.gradient((MIDDLE + 16, bottom + 44), (MIDDLE + 16, bottom + 2))
     return y
@@ -238,7 +240,7 @@ def layers(sketch, y, tower, size):
         rows.append((place, y))
         sketch.arrow([(tower.bus, y - 9), (place, y - 9), (place, y)])
         sketch.arrow([(x, y + CELL), (x, y + CELL + 15)])
-        bottom = sketch.box(x, y + CELL + 15, [f"block {i + 1}:  {tower.shape}"], half=WIDE)
+        bottom = sketch.box((x, y + CELL + 15), [f"block {i + 1}:  {tower.shape}"], half=WIDE)
         if i + 1 < size.N:
             dropped = 'stroke="#8b95a1" stroke-width="1.6"'
             sketch.parts += [line(place, bottom, place, bottom + 9, dropped),
@@ -288,13 +290,13 @@ def coop_drawing(size, items):
 
 def cocoop_drawing(size, items):
     """CoCoOp moves CoOp's vectors, picture by picture."""
-    sketch = Sketch("CoCoOp", "A small network reads the picture and moves the vectors.")
+    sketch = Sketch("CoCoOp", "A small network reads the picture and moves the vectors: v(x) = v + π.")
     tokens, places = prompt_cells(sketch, vectors(size))
     left = text_tower(sketch, tokens, size, each_picture=True)
     right = image_tower(sketch, items, size)
     net, x, up, down = 262, (places[2] + places[3]) / 2, MIDDLE + 14, MIDDLE + 28
     sketch.arrow([(RIGHT - HALF, right - 16), (up, right - 16), (up, net + 52)])
-    sketch.box(MIDDLE, net, ["Meta-Net", f"{size.E}→{size.E // 16}→{size.D_t}"], LEARNED, 54)
+    sketch.box((MIDDLE, net), ["Meta-Net", f"{size.E}→{size.E // 16}→{size.D_t}"], LEARNED, 54)
     sketch.arrow([(up, net), (up, 70), (x, 70), (x, 84)])
     sketch.parts += [to_the_left(up - 8, net - 26, "π  [B, D_t]", SMALL),
                      to_the_left(up - 8, net - 8, f"{size.B} × {size.D_t}", f'fill="{DARK}"')]
@@ -311,7 +313,7 @@ def vpt_drawing(size, items):
     y = patches_of(sketch, items, size)
     sketch.arrow([(RIGHT, y), (RIGHT, y + 48)], "[B, 1+S, D_v]",
                  f"{size.B} × {size.S} × {size.D_v}", at_left=False)
-    made = sketch.box(MIDDLE, y - 32, ["V", f"{size.N} × {size.M} × {size.D_v}"], LEARNED, 52)
+    made = sketch.box((MIDDLE, y - 32), ["V", f"{size.N} × {size.M} × {size.D_v}"], LEARNED, 52)
     shape = f"{size.B} × {size.S + size.M} × {size.D_v}"
     tower = Tower(RIGHT, "[CLS]", "V", "patches", shape, MIDDLE + 20)
     bottom, rows = layers(sketch, y + 48, tower, size)
@@ -326,9 +328,9 @@ def upt_drawing(size, items):
     """UPT makes the prompts of both towers from one set."""
     sketch = Sketch("UPT", "One set of prompts U, mixed by θ, then cut: a half for each tower.")
     n, (left_bus, right_bus) = size.M, (MIDDLE - 28, MIDDLE + 28)
-    U = sketch.box(MIDDLE, 70, ["U", f"{size.N} × {2 * n} × {size.D_t}"], LEARNED, 56)
+    U = sketch.box((MIDDLE, 70), ["U", f"{size.N} × {2 * n} × {size.D_t}"], LEARNED, 56)
     sketch.arrow([(MIDDLE, U), (MIDDLE, U + 20)])
-    theta = sketch.box(MIDDLE, U + 20, ["θ mixes them", "Eq. (5)"], LEARNED, 56)
+    theta = sketch.box((MIDDLE, U + 20), ["θ mixes them", "Eq. (5)"], LEARNED, 56)
     sketch.arrow([(MIDDLE, theta), (MIDDLE, theta + 20)])
     cut = theta + 20
     sketch.cells(MIDDLE, cut, [("T", 56, LEARNED), ("V", 56, LEARNED)])
@@ -342,7 +344,7 @@ def upt_drawing(size, items):
     sketch.arrow([(RIGHT, patches), (RIGHT, y)], "[B, 1+S, D_v]",
                  f"{size.B} × {size.S} × {size.D_v}", at_left=False)
     sketch.arrow([(LEFT, 92 + CELL), (LEFT, y)])
-    linear = sketch.box(right_bus + 2, cut + CELL + 26, ["Linear"], LEARNED, 32)
+    linear = sketch.box((right_bus + 2, cut + CELL + 26), ["Linear"], LEARNED, 32)
     text_part = Tower(LEFT, "[SOS]", "T", "name [EOS]", f"{size.K} × {size.L} × {size.D_t}",
                       left_bus)
     image_part = Tower(RIGHT, "[CLS]", "V", "patches", f"{size.B} × {size.S + n} × {size.D_v}",
@@ -354,7 +356,7 @@ def upt_drawing(size, items):
                      line(right_bus, cut + CELL, right_bus, linear - 33, BUS),
                      line(right_bus, linear, right_bus, foot, BUS)]
     sketch.arrow([(LEFT, left), (LEFT, left + 46)], "[K, E]", f"{size.K} × {size.E}")
-    left = sketch.box(LEFT, left + 46, ["class weights w"], VALUE, WIDE)
+    left = sketch.box((LEFT, left + 46), ["class weights w"], VALUE, WIDE)
     right = features(sketch, right, size, WIDE)
     cosines = head(sketch, left, right, size)
     bottom = cut + CELL

@@ -76,8 +76,10 @@ def nice_ticks(low, high, most=7):
 class Axis(NamedTuple):
     """Ticks, and the pixels of the first and of the last one: axis(value) is a value's pixel.
 
-    >>> Axis([0, 50, 100], 200, 20)(25)
-    155.0
+    A single tick stands in the middle.
+
+    >>> Axis([0, 50, 100], 200, 20)(25), Axis([7], 0, 100)(7)
+    (155.0, 50.0)
     """
 
     ticks: list
@@ -85,5 +87,6 @@ class Axis(NamedTuple):
     last: float
 
     def __call__(self, value):
-        share = (value - self.ticks[0]) / (self.ticks[-1] - self.ticks[0])
+        span = self.ticks[-1] - self.ticks[0]
+        share = (value - self.ticks[0]) / span if span else 0.5
         return self.first + share * (self.last - self.first)
