@@ -11,12 +11,12 @@ import functools
 import math
 import warnings
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
 
 from clip_min.files import printable
 from prompts import METHODS
 from prompts.reports import colours
 from prompts.reports.rows import newest, usable
+from prompts.reports.svg import document, joined, line, nice_ticks, text
 from prompts.reports.tables import Filter, harmonic_mean, lines_of, of_number, remarks_on_rows
 from prompts.reports.tables import spread
 
@@ -66,13 +66,7 @@ def draw(rows, name, present=None, **chosen):
         body += [*axis(ticks), *draw_panel(cells, styles, ticks), "</g>"]
     width = min(COLUMNS, len(panels)) * WIDTH
     entries, legend_width, height = legend(styles, width, math.ceil(len(panels) / COLUMNS) * HEIGHT)
-    width = max(width, legend_width)
-    start = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11">'
-    )
-    background = '<rect width="100%" height="100%" fill="white"/>'
-    return "\n".join([start, background, *body, *entries, "</svg>\n"])
+    return document(max(width, legend_width), height, [*body, *entries])
 
 
 def legend(styles, width, top):
@@ -245,19 +239,6 @@ def ticks_of(panels, lowest=None):
     return nice_ticks(min(levels) if lowest is None else lowest, max(levels), most=11)
 
 
-def nice_ticks(low, high, most=7):
-    """Round numbers from one at or below `low` to one at or above `high`, at most `most` of them.
-
-    >>> nice_ticks(51.3, 68.0)
-    [50, 55, 60, 65, 70]
-    """
-    for step in (1, 2, 5, 10, 20, 50, 100):
-        first, last = math.floor(low / step), math.ceil(high / step)
-        if last - first < most:
-            break
-    return [n * step for n in range(first, max(last, first + 1) + 1)]
-
-
 def y_of(accuracy, ticks):
     """An accuracy in per cent → its place in a panel, in pixels from the top."""
     share = (accuracy - ticks[0]) / (ticks[-1] - ticks[0])
@@ -277,21 +258,3 @@ def axis(ticks):
 def x_name(words):
     """The name of the horizontal axis, below its middle."""
     return text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - BOTTOM + 28, words, 'text-anchor="middle"')
-
-
-# Elements of SVG
-
-
-def line(x_1, y_1, x_2, y_2, style):
-    """A straight line; style: attributes of SVG, such as 'stroke="black"'."""
-    return f'<line x1="{x_1:.1f}" y1="{y_1:.1f}" x2="{x_2:.1f}" y2="{y_2:.1f}" {style}/>'
-
-
-def text(x, y, words, style=""):
-    """Any words at a place; what XML does not allow or the eye cannot see is escaped."""
-    return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{escape(printable(words))}</text>'
-
-
-def joined(points):
-    """[(x, y)] → the text that SVG's `points` takes."""
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
