@@ -1,6 +1,6 @@
 """The picture of the pre-training, from made-up logs: all of it inside, named axes, a legend."""
 
-from notes.curve import condense, draw
+from notes.curve import condense, draw, points_of, stages_of
 from tests.test_figures import places_of
 
 
@@ -27,10 +27,10 @@ def test_the_picture_lies_inside_and_names_its_axes_and_every_curve():
 
 
 def test_a_stage_begins_where_the_one_before_it_ended_and_accuracies_stand_at_their_pairs():
-    _, places, _ = places_of(draw(log()))
-    x_of = {pairs: 50 + 540 * pairs / 600_000 for pairs in (400_000, 300_000)}
-    dots = sorted({round(x, 1) for x, _ in places})
-    assert all(round(x, 1) in dots for x in x_of.values())
+    stages = stages_of(log()[:6])
+    assert [pairs for pairs, _ in stages["close-ups"]] == [400_000, 500_000, 600_000]
+    found = points_of(log()[6:], stages)
+    assert found["zero_shot"] == [(300_000, 20.0), (400_000, 40.0)]
 
 
 def test_accuracies_of_a_file_of_weights_are_averaged_over_the_data_sets():
