@@ -5,7 +5,6 @@ What is missing or contradicts itself is refused in one sentence; what is left o
 
 import collections
 import dataclasses
-import doctest
 import json
 import ntpath
 import os
@@ -937,9 +936,3 @@ def test_a_file_name_that_is_not_utf_8_is_refused_where_it_is_stored_or_shown(eu
     assert any(item.path.endswith(name) for item in dataset.train + dataset.val + dataset.test)
     tree(eurosat / "eurosat/2750", [os.fsdecode(b"\xff")])
     assert r"'\udcff' is not UTF-8" in refusal(eurosat / "eurosat/2750")
-
-
-def test_the_examples_in_the_docstrings_are_true():
-    for module in (datasets, names, folders, own_folder, splits):
-        result = doctest.testmod(module)
-        assert result.attempted > 0 and result.failed == 0, module

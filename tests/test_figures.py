@@ -3,8 +3,6 @@ that the committed ones are what the committed rows draw.
 """
 
 import dataclasses
-import doctest
-import importlib
 import io
 import itertools
 import json
@@ -473,11 +471,3 @@ def test_the_committed_pictures_are_what_the_committed_rows_draw(capsys):
     capsys.readouterr()
     assert ablations.bigger_coop([], Flags(read_json_lines(HERE / "ablations.jsonl"))) == {}
     assert capsys.readouterr().out in (ROOT / "notes" / "figures.md").read_text(encoding="utf-8")
-
-
-def test_the_examples_are_true():
-    shared = [ROOT / f"prompts/reports/{name}.py" for name in ("svg", "colours")]
-    for path in [*HERE.glob("*.py"), *shared]:
-        if not path.stem.startswith("__"):
-            module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            assert doctest.testmod(importlib.import_module(module)).failed == 0

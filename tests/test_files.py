@@ -3,7 +3,6 @@
 What is read may be damaged, or a stranger's: then it is refused by its name. Words are made safe.
 """
 
-import doctest
 import errno
 import json
 import multiprocessing
@@ -336,8 +335,3 @@ def test_what_a_terminal_would_obey_is_escaped_and_letters_of_any_language_stay(
         assert printable(words) == words
     assert printable(Path("Käfer/日本語 👩.png")) == "Käfer/日本語 👩.png"
     assert printable("x" * 5000) == "x" * 1000 + "..." and printable("abc", 2) == "ab..."
-
-
-def test_the_examples_in_the_docstrings_are_true():
-    result = doctest.testmod(files)
-    assert result.attempted > 0 and result.failed == 0

@@ -2,7 +2,6 @@
 where they belong.
 """
 
-import doctest
 import itertools
 import xml.etree.ElementTree as ET
 
@@ -256,9 +255,3 @@ def test_an_output_replaces_neither_an_input_nor_a_file_of_another_kind(tmp_path
     ]:
         with pytest.raises(ValueError, match=words):
             check_output(path, suffix, inputs)
-
-
-def test_the_examples_are_true():
-    for module, examples in ((plots, 1), (colours, 2), (outputs, 1)):
-        result = doctest.testmod(module)
-        assert (result.attempted, result.failed) == (examples, 0), module

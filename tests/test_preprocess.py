@@ -3,7 +3,6 @@
 What a file does not say (which value is white) is refused; damaged pictures are in hostile/.
 """
 
-import doctest
 import json
 import struct
 from pathlib import Path
@@ -360,8 +359,3 @@ def test_a_picture_of_decimal_numbers_is_refused_and_not_made_black(tmp_path):
     Image.fromarray(np.random.rand(5, 5).astype(np.float32)).save(tmp_path / "f.tif")
     with pytest.raises(ValueError, match="f.tif: its pixels are decimal numbers"):
         read_picture(str(tmp_path / "f.tif"))
-
-
-def test_the_docstring_examples_hold():
-    result = doctest.testmod(module)
-    assert result.attempted > 0 and result.failed == 0

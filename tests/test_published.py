@@ -4,7 +4,6 @@ that does not fit is refused in one sentence.
 
 import collections
 import copy
-import doctest
 import json
 import warnings
 import zipfile
@@ -420,8 +419,3 @@ def test_a_zip_that_grows_is_not_unpacked_to_look_into_it(tmp_path, monkeypatch)
     monkeypatch.setattr(zipfile.ZipExtFile, "read", read_and_count)
     assert not is_published(path)
     assert sizes and max(sizes) <= published.PICKLE_BYTES
-
-
-def test_the_examples_are_true():
-    result = doctest.testmod(published)
-    assert (result.attempted, result.failed) == (1, 0)

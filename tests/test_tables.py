@@ -3,7 +3,6 @@ said about rows that are older, mixed, odd, or do not count.
 """
 
 import csv
-import doctest
 import functools
 import io
 import math
@@ -594,9 +593,3 @@ def test_coops_nearest_words_are_those_that_could_be_read():
     words = figures(paper="CoOp", table="4")
     assert len(words) == 67
     assert words["CoOp M=16", "OxfordPets", "distance of vector 3 to fluffy"] == 1.6099
-
-
-def test_the_examples_are_true():
-    for module, examples in ((tables, 2), (papers, 2), (layout, 0)):
-        result = doctest.testmod(module)
-        assert (result.attempted, result.failed) == (examples, 0), module

@@ -3,8 +3,6 @@
 import sys
 import time
 
-import torch
-
 from clip_min.files import load_tensors, printable, save_tensors
 from prompts.runs.identity import key_of
 from prompts.runs.parallel import RANK
