@@ -21,7 +21,7 @@ from PIL import Image
 
 from clip_min.data import (BENCHMARKS, ELEVEN, SHIFTED, Dataset, Item, PictureSet, check_template,
                            few_shot, load_dataset, open_picture, same_names, split_classes)
-from clip_min.data import datasets, folders, names, own_folder, pictures, splits
+from clip_min.data import datasets, folders, pictures, splits
 from clip_min.data.layouts import read_benchmark
 from clip_min.preprocess import Preprocess, preprocess, read_picture
 from clip_min.prompting.recipe import Recipe

@@ -21,7 +21,7 @@ from prompts.reports.rows import Present, newest
 from prompts.runs import code, identity
 from prompts.runs.run import Run
 from tests.beside import beside
-from tests.scripts import ROOT, call, make_row, prompts, refusal, rows, train
+from tests.scripts import ROOT, call, make_row, prompts, rows, train
 
 SHORT = ("--method", "upt", "--shots", 1, "--epochs", 2)
 

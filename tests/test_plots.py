@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from clip_min.data import ELEVEN
-from prompts.reports import colours, outputs, plots
+from prompts.reports import colours, plots
 from prompts.reports.outputs import check_output
 from tests.scripts import make_row, zero_shot
 

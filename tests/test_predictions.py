@@ -9,7 +9,6 @@ import torch
 from PIL import Image, ImageColor, ImageFont
 
 from clip_min.preprocess import Preprocess
-from prompts.reports import predictions as module
 from prompts.reports.predictions import BAR, COLUMNS, FIRST, LINE, MARGIN, OTHER, PHOTO, TEXT, TRACK
 from prompts.reports.predictions import as_clip_sees, as_json_lines, as_text, best
 from prompts.reports.predictions import classes_to_choose_from, draw

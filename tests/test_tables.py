@@ -13,7 +13,7 @@ import pytest
 from clip_min.data import ELEVEN, SHIFTED
 from clip_min.files import read_json_lines
 from prompts import METHODS, recipe_of
-from prompts.reports import layout, papers, plots, tables
+from prompts.reports import papers, plots, tables
 from tests.scripts import make_row, zero_shot
 
 NOTES = Path(__file__).parents[1] / "notes"
