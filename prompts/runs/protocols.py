@@ -93,6 +93,13 @@ class Setup:
     template: str | None = None
 
 
+def after_cocoop(method, shots=(16,)):
+    """→ the Setup of a paper that compares a method with CoOp and CoCoOp in CoCoOp's protocol."""
+    methods = ("zero_shot", "coop", "cocoop", method)
+    options = {"coop": {"ctx_init": WORDS}}
+    return Setup("ViT-B/16", "base-to-new", methods, shots, options=options)
+
+
 USUAL = Setup("tiny", "few-shot", ("upt",), (16,), (1,), "toy-satellite", "toy-objects")
 SETUPS = {
     # CoOp, Sec. 3.1; its recipe has 16 context vectors from a random start
@@ -103,6 +110,10 @@ SETUPS = {
     # UPT, Sec. 3 and Appendix B
     "upt": Setup("ViT-B/16", "few-shot", ("zero_shot", "coop", "vpt", "upt"),
                  options={"coop": {"ctx_init": WORDS}}, template=f"{WORDS} {{}}."),
+    # KgCoOp, MaPLe and PromptSRC: the published scripts; CoOp's and CoCoOp's numbers are CoCoOp's
+    "kgcoop": after_cocoop("kgcoop"),
+    "maple": after_cocoop("maple"),
+    "promptsrc": after_cocoop("promptsrc", shots=(1, 2, 4, 8, 16)),
 }
 
 
