@@ -1,6 +1,8 @@
 """Prose, figures, exercises and measurements; nothing below imports them.
 
     figures/           the figures of the papers, drawn from the miniature world
+    beside/            pages with each equation beside the code that computes it
+    first/             CoOp in one file, and a project from an empty file
     exercises/         exercises, and their checks
     mistakes.py        measures well-known mistakes
     speed.py           measures the steps of the methods beside the published way

@@ -81,8 +81,7 @@ def make_row(
         for field in ("lr", "batch_size", "flip", "max_norm", "options"):
             row[field] = getattr(recipe, field)
         row["crop_scale"] = list(recipe.crop_scale)
-        if shots in recipe.epochs:
-            row["epochs"] = recipe.epochs[shots]
+        row["epochs"] = recipe.epochs_for(dataset, shots)
     return row | changes
 
 

@@ -1,4 +1,4 @@
-"""What the learning loop is fed with: batches of pictures, or of a frozen image tower's features."""
+"""What the learning loop is fed with: batches of pictures, or of a frozen tower's features."""
 
 import zlib
 

@@ -202,7 +202,7 @@ def signature(path):
 
 
 def read_store(store, clip):
-    """A store → {signature: FloatTensor [E]}; {} without one, or, with a note, for a damaged one."""
+    """A store → {signature: FloatTensor [E]}; {} without one, and, with a note, if damaged."""
     if store is None or not store.exists():
         return {}
     try:
