@@ -1,7 +1,10 @@
 """Prose, figures, exercises and measurements; nothing below imports them.
 
     figures/           the figures of the papers, drawn from the miniature world
+    beside/            each equation beside the code that computes it
     exercises/         exercises, and their checks
+    first/             the smallest version, and a project from an empty file
+    notebook.py        writes the notebook of one evening
     mistakes.py        measures well-known mistakes
     speed.py           measures the steps of the methods beside the published way
     rehearsal.py       goes through the real experiments, and says how long they take
