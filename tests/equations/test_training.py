@@ -1,5 +1,6 @@
 """How prompts are learned: SGD step by step, the learning rate, the papers' recipes, the starts."""
 
+import inspect
 import re
 
 import numpy as np
@@ -54,7 +55,7 @@ class Rows(nn.Module):
 
 
 START = np.array([[1.0, -2.0], [0.5, 1.5], [-1.0, 0.0]])  # W [K, D]
-FEATURES = np.array([[[1.0, 2.0], [0.0, -1.0]], [[3.0, 0.5], [-2.0, 1.0]], [[1.0, 1.0], [2.0, 0.0]]])
+FEATURES = np.array([[[1, 2], [0, -1]], [[3, 0.5], [-2, 1]], [[1, 1], [2, 0]]])
 LABELS = np.array([[0, 2], [1, 1], [2, 0]])  # of three batches of two pictures
 
 
@@ -169,6 +170,27 @@ def test_the_papers_say_so():
     for paper, words, times in SENTENCES:
         text = (PAPERS / f"{paper}.txt").read_text(encoding="utf-8")
         assert len(re.findall(words, text)) == times, (paper, words)
+
+
+TOWERS = dict(n_ctx=4, depth="deep", text_depth="deep")
+USUAL = {  # the options that nobody gives
+    "zero_shot": dict(template="a photo of a {}.", templates="dataset"),
+    "coop": dict(n_ctx=None, class_token_position="end", class_specific=False, ctx_init=None),
+    "cocoop": dict(n_ctx=None, ctx_init="a photo of a"),
+    "vpt": dict(template="a photo of a {}.", n_ctx=4, depth="deep", before_ln_pre=False),
+    "upt": dict(**TOWERS, start=0.02, heads=1, dropout=0.0, attention="normed"),
+    "joint": TOWERS,
+    "shared": TOWERS,
+    "mlp": TOWERS,
+}
+
+
+@pytest.mark.parametrize("name", USUAL)
+def test_the_usual_options_are_those_of_the_papers(name):
+    """CoOp, Sec. 3.1; CoCoOp, Sec. 4; UPT, App. B: m = 4 for all, hand-written "a photo of a"."""
+    options = inspect.signature(METHODS[name]).parameters
+    assert {key: options[key].default for key in USUAL[name]} == USUAL[name]
+    assert options.keys() == {"clip", "classnames", "template", *USUAL[name]}
 
 
 # The starts
