@@ -21,8 +21,8 @@ FILE = Path(__file__).parent / "evening.ipynb"
 CELLS = [  # (kind, text)
     ("markdown", """# One evening with prompts
 
-The aim: to know what a prompt is, and to have learned one. All of it runs on a laptop without a GPU: a tiny CLIP, and
-a miniature world of drawn pictures."""),
+The aim: to know what a prompt is, and to have learned one. All of it runs on a laptop without a GPU:
+a tiny CLIP, and a miniature world of drawn pictures."""),
     ("code", """import subprocess, sys
 from pathlib import Path
 
@@ -32,9 +32,11 @@ if Path("../clip_min").exists():  # opened from the folder notes/
 if not Path("clip_min").exists():
     subprocess.run(["git", "clone", REPOSITORY, "prompts-to-read"], check=True)
     os.chdir("prompts-to-read")
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-r", "requirements.txt"], check=True)
+    pip = [sys.executable, "-m", "pip", "install", "-q", "-r", "requirements.txt"]
+    subprocess.run(pip, check=True)
 sys.path.insert(0, str(Path.cwd()))"""),
-    ("markdown", "## 1. What CLIP can do without learning\n\nPictures of twelve kinds of satellite tile:"),
+    ("markdown", "## 1. What CLIP can do without learning\n\n"
+                 "Pictures of twelve kinds of satellite tile:"),
     ("code", """import torch
 from PIL import Image
 from clip_min import load_clip
@@ -47,14 +49,16 @@ for i in range(12):
     row.paste(open_picture(item.path).resize((80, 80)), (84 * i, 0))
 print(", ".join(dataset.classnames))
 row"""),
-    ("markdown", "A class is a sentence. The picture gets the class whose sentence has the largest cosine with it. "
+    ("markdown", "A class is a sentence. The picture gets the class whose sentence has the largest "
+                 "cosine with it. "
                  "Change the names: no class is built in."),
     ("code", """from prompts import METHODS
 
-zero_shot = METHODS["zero_shot"](clip, ["forest", "lake", "highway"], "a centered satellite photo of {}.")
+names, words = ["forest", "lake", "highway"], "a centered satellite photo of {}."
+zero_shot = METHODS["zero_shot"](clip, names, words)
 item = next(item for item in dataset.test if dataset.classnames[item.label] == "forest")
 picture = clip.preprocess(open_picture(item.path))[None]  # [1, 3, 40, 40]
-for name, p in zip(["forest", "lake", "highway"], zero_shot(picture).softmax(dim=-1)[0]):
+for name, p in zip(names, zero_shot(picture).softmax(dim=-1)[0]):
     print(f"{100 * p:5.1f} %  {name}")"""),
     ("code", """from prompts.runs.evaluation import evaluate
 
@@ -62,7 +66,8 @@ zero_shot = METHODS["zero_shot"](clip, dataset.classnames, dataset.templates[0])
 print(f"{evaluate(zero_shot, dataset.test):.2f} % of {len(dataset.test)} test pictures")"""),
     ("markdown", """## 2. Learn the words
 
-CoOp ([coop.md](coop.md)) puts four learned vectors in the place of "a photo of a": 512 numbers. Nothing else changes."""),
+CoOp ([coop.md](coop.md)) puts four learned vectors in the place of "a photo of a": 512 numbers.
+Nothing else changes."""),
     ("code", """from dataclasses import replace
 from prompts import recipe_of
 from prompts.runs.batches import training_batches
@@ -76,7 +81,8 @@ def learn(name, **options):
     method = METHODS[name](clip, dataset.classnames, **options)
     recipe = replace(recipe_of(name, "tiny"), epochs=EPOCHS[name])
     losses = train(method, training_batches(method, few, recipe, seed=1), recipe, seed=1)
-    print(f"{name}: loss {losses[0]:.2f} → {losses[-1]:.2f}, {evaluate(method, dataset.test):.2f} %")
+    accuracy = evaluate(method, dataset.test)
+    print(f"{name}: loss {losses[0]:.2f} → {losses[-1]:.2f}, {accuracy:.2f} %")
     return method, losses
 
 coop, losses = learn("coop", ctx_init="a photo of a")"""),
@@ -88,17 +94,20 @@ ImageDraw.Draw(curve).line(points, fill="#e07b00", width=2)
 curve  # the loss of each epoch"""),
     ("markdown", """## 3. Learn prompts for both towers
 
-UPT ([upt.md](upt.md)): one set of prompts, which look at each other and are then cut in two, a half for each tower."""),
+UPT ([upt.md](upt.md)): one set of prompts, which look at each other and are then cut in two, a
+half for each tower."""),
     ("code", """upt, _ = learn("upt")"""),
     ("markdown", """## 4. And on other classes?
 
-The same learned context with the names of another data set, beside hand-written words. CoCoOp's paper begins here."""),
+The same learned context with the names of another data set, beside hand-written words.
+CoCoOp's paper begins here."""),
     ("code", """other = load_dataset("toy-scenes")
 coop.set_classes(other.classnames)
 zero_shot = METHODS["zero_shot"](clip, other.classnames, other.templates[0])
 for name, method in (("coop", coop), ("zero-shot", zero_shot)):
     print(f"{evaluate(method, other.test):.2f} %  {name}")"""),
-    ("markdown", "Next: [the reading order of one week](README.md), and each equation beside its code: "
+    ("markdown", "Next: [the reading order of one week](README.md), and each equation beside its "
+                 "code: "
                  "`python -m notes.beside OUT`."),
 ]
 

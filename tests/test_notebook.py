@@ -11,7 +11,8 @@ def test_the_file_holds_the_cells_and_an_output_of_each_that_prints():
     assert [(cell["cell_type"], cell["source"]) for cell in content["cells"]] == notebook.CELLS
     code = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
     assert all(cell["outputs"] for cell in code if "print(" in cell["source"])
-    pictures = [out for cell in code for out in cell["outputs"] if "image/png" in out.get("data", {})]
+    outputs = [out for cell in code for out in cell["outputs"]]
+    pictures = [out for out in outputs if "image/png" in out.get("data", {})]
     assert len(pictures) == 2 and content["nbformat"] == 4
 
 
