@@ -21,8 +21,8 @@ FILE = Path(__file__).parent / "evening.ipynb"
 CELLS = [  # (kind, text)
     ("markdown", """# One evening with prompts
 
-The aim: to know what a prompt is, and to have learned one. All of it runs on a laptop without a GPU:
-a tiny CLIP, and a miniature world of drawn pictures."""),
+The aim: to know what a prompt is, and to have learned one. All of it runs on a laptop without a
+GPU: a tiny CLIP, and a miniature world of drawn pictures."""),
     ("code", """import subprocess, sys
 from pathlib import Path
 
