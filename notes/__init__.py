@@ -8,6 +8,7 @@
     speed.py           measures the steps of the methods beside the published way
     rehearsal.py       goes through the real experiments, and says how long they take
     random_weights.py  writes weights of the official shapes for it, with random numbers
+    notebook.py        writes evening.ipynb and runs its cells
     curve.py           draws the pre-training curve
     what_helped.py     pre-trains with one trick less
 """

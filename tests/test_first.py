@@ -1,4 +1,4 @@
-"""The smallest version prints what train.py prints, and the project's checks tell right from wrong."""
+"""The smallest version prints what train.py prints, and the checks tell right from wrong."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""The questions at the end of the notes: each has a folded answer, and its lines give what it says."""
+"""The questions at the end of the notes: each answer's lines give what they say."""
 
 import doctest
 import re

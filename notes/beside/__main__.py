@@ -111,7 +111,8 @@ def legend():
     pairs = "".join(f'<span class="pair">{picture(each, 60)}{CLASSES[label]}</span>'
                     for each, label in zip(shown, labels))
     places, patches = clip.context_length, len(clip.visual.positional_embedding) - 1
-    sizes = (f"B = 2 pictures; K = {len(CLASSES)} classes: {', '.join(CLASSES)}; M = n = 4 prompts; "
+    sizes = (f"B = 2 pictures; K = {len(CLASSES)} classes: {', '.join(CLASSES)}; "
+             "M = n = 4 prompts; "
              f"L = {places} places of a text (77 in OpenAI's models); S = {patches} patches; "
              f"D_t = D_v = E = {clip.text_projection.shape[1]}; "
              f"N = {len(clip.transformer.resblocks)} layers of each tower.")

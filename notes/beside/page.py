@@ -35,7 +35,8 @@ def section(row, anchor, symbols, formula, blocks):
     left = [f"<h2>{escape(row.title)}</h2>", f'<div class="formula">{"".join(lines)}</div>',
             f"<p>{words(row.says, symbols)}</p>", table(symbols, blocks)]
     right = "".join(call(block, symbols) for block in blocks)
-    return (f'<section id="{anchor}"><div class="left"><div class="stay">{"".join(left)}</div></div>'
+    return (f'<section id="{anchor}">'
+            f'<div class="left"><div class="stay">{"".join(left)}</div></div>'
             f'<div class="right">{right}</div></section>')
 
 

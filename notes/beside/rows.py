@@ -8,7 +8,7 @@ the page's file. A name that is not found there or in the run is an error.
 from dataclasses import dataclass, field
 
 CLIP, TREE = "clip_min/model.py", "clip_min/prompting/tree.py"
-OF_UPT = "prompts/upt.py"
+OF_UPT, OF_COCOOP = "prompts/upt.py", "prompts/cocoop.py CoCoOp"
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +47,10 @@ class Page:
 
 ZERO_SHOT = Row(
     "CoOp Eq. (1)",
-    "Each class $i$ has a vector $w_i$, and the picture has a vector $f$. Their cosine, divided by $\\tau$, is "
-    "the logit of the class; softmax turns the logits of all K classes into probabilities. The "
-    "code stops at the logits: the loss applies softmax, and the largest logit is the answer "
-    "without it.",
+    "Each class $i$ has a vector $w_i$, and the picture has a vector $f$. Their cosine, divided "
+    "by $\\tau$, is the logit of the class; softmax turns the logits of all K classes into "
+    "probabilities. The code stops at the logits: the loss applies softmax, and the largest "
+    "logit is the answer without it.",
     f"""prompts/zero_shot.py ZeroShot.classify
         {CLIP} cosines""",
     symbols="w=class_weights",
@@ -58,18 +58,19 @@ ZERO_SHOT = Row(
 )
 BLOCK = Row(
     "One block",
-    "Both towers are stacks of this block. LayerNorm comes first, inside each branch, so $x$ itself "
-    "goes through unchanged, and each branch adds something to it. A block does not know what a "
-    "prompt is: it gets x and a mask.",
+    "Both towers are stacks of this block. LayerNorm comes first, inside each branch, so $x$ "
+    "itself goes through unchanged, and each branch adds something to it. A block does not know "
+    "what a prompt is: it gets x and a mask.",
     f"{CLIP} ResidualAttentionBlock.forward",
     r"x' = x + \mathrm{attention}(\mathrm{LN}(x)), \qquad x'' = x' + \mathrm{MLP}(\mathrm{LN}(x'))",
     r"x=x; \mathrm{attention}=attn; \mathrm{LN}=ln_1 or ln_2; \mathrm{MLP}=mlp",
 )
 ATTENTION = Row(
     "Attention",
-    "Each token asks ($Q$), and every token answers with a key ($K$) and a value ($V$). The width is cut "
-    "into heads of $d = 64$, and each head does this by itself. PyTorch's own function computes the "
-    "formula; the mask of the text tower lets a token see only what stands before it.",
+    "Each token asks ($Q$), and every token answers with a key ($K$) and a value ($V$). The "
+    "width is cut into heads of $d = 64$, and each head does this by itself. PyTorch's own "
+    "function computes the formula; the mask of the text tower lets a token see only what stands "
+    "before it.",
     f"{CLIP} Attention.forward",
     r"\mathrm{softmax}\left(Q K^{\mathsf T}/\sqrt{d}\right) V",
     r"Q=q; K=k; V=v; \mathrm{softmax}=scaled_dot_product_attention",
@@ -90,9 +91,9 @@ PAGES = {
         ZERO_SHOT,
         Row(
             "A sentence for each class",
-            "The name of each class is put into a hand-written sentence $t_i$, and the text tower $g$ "
-            "makes a vector of it. Its length is set to 1. With several sentences, their vectors "
-            "are averaged.",
+            "The name of each class is put into a hand-written sentence $t_i$, and the text "
+            "tower $g$ makes a vector of it. Its length is set to 1. With several sentences, "
+            "their vectors are averaged.",
             """prompts/zero_shot.py ZeroShot.set_classes
                clip_min/prompting/words.py word_vectors: for template | texts = | append(""",
             r"w_i = \frac{g(t_i)}{\| g(t_i) \|}",
@@ -101,8 +102,9 @@ PAGES = {
         Row(
             "The text tower",
             "The ids of the tokens become vectors, and each place adds a vector of its own, $P$. "
-            "After the blocks, the row at [EOS] is read: under the causal mask it is the only one "
-            "that has seen the whole sentence. [EOS] has the largest id, so argmax finds its place.",
+            "After the blocks, the row at [EOS] is read: under the causal mask it is the only "
+            "one that has seen the whole sentence. [EOS] has the largest id, so argmax finds its "
+            "place.",
             f"""{CLIP} CLIP.encode_text
                 {CLIP} CLIP.embed_text
                 {CLIP} causal_mask
@@ -116,8 +118,8 @@ PAGES = {
         Row(
             "The image tower",
             "A picture is cut into S patches, and one linear map makes a vector of each: a "
-            "convolution whose step is its own width. A learned vector $c$, the class token, stands "
-            "in front. After the blocks its row is read; nothing else leaves the tower.",
+            "convolution whose step is its own width. A learned vector $c$, the class token, "
+            "stands in front. After the blocks its row is read; nothing else leaves the tower.",
             f"""{CLIP} VisionTransformer.forward
                 {CLIP} VisionTransformer.embed
                 {CLIP} VisionTransformer.pool""",
@@ -132,8 +134,9 @@ PAGES = {
             "among the N (rows), and each caption its own picture (columns). Nothing here knows "
             "classes: those come later, as sentences.",
             "clip_min/world/pretrain.py contrastive_loss",
-            r"\mathcal{L} = -\frac{1}{2N} \sum_{k=1}^{N} \left[ \log \frac{\exp(a_k \cdot b_k/\tau)}"
-            r"{\sum_l \exp(a_k \cdot b_l/\tau)} + \log \frac{\exp(a_k \cdot b_k/\tau)}"
+            r"\mathcal{L} = -\frac{1}{2N} \sum_{k=1}^{N} \left[ \log "
+            r"\frac{\exp(a_k \cdot b_k/\tau)}{\sum_l \exp(a_k \cdot b_l/\tau)} "
+            r"+ \log \frac{\exp(a_k \cdot b_k/\tau)}"
             r"{\sum_l \exp(a_l \cdot b_k/\tau)} \right]",
             r"a=image_features; b=text_features; \tau=logit_scale.exp; k=labels",
         ),
@@ -149,7 +152,8 @@ PAGES = {
             f"""{TREE} splice: context = [ | words, full_stop | spliced = | prompts.append
                 prompts/coop.py CoOp.plain_class_weights: clip, v | embed(
                 {TREE} embed""",
-            symbols=r"[V]=v or context or vectors; [\mathrm{CLASS}]=words or symbols; t=spliced or x",
+            symbols=r"[V]=v or context or vectors; [\mathrm{CLASS}]=words or symbols; "
+            "t=spliced or x",
         ),
         Row(
             "CoOp Eq. (4)",
@@ -174,9 +178,9 @@ PAGES = {
         ),
         Row(
             "CoOp Eq. (3)",
-            "Eq. (1) again, with $g(t_i)$ for $w_i$. The class vectors are computed anew in each step, "
-            "because the prompt has moved; the picture's $f$ stays the same for ever, because "
-            "nothing in the image tower is learned.",
+            "Eq. (1) again, with $g(t_i)$ for $w_i$. The class vectors are computed anew in each "
+            "step, because the prompt has moved; the picture's $f$ stays the same for ever, "
+            "because nothing in the image tower is learned.",
             f"""prompts/coop.py CoOp.classify
                 prompts/coop.py CoOp.class_weights
                 {CLIP} cosines""",
@@ -184,14 +188,15 @@ PAGES = {
         Row(
             "The same without computing anything twice",
             "All prompts begin with [SOS] and the $M$ vectors, and under the causal mask equal "
-            "beginnings stay equal in every block. So all $K$ prompts are one sequence, a tree: the "
-            "beginning stands there once, and a mask lets each token see its own ancestors. "
+            "beginnings stay equal in every block. So all $K$ prompts are one sequence, a tree: "
+            "the beginning stands there once, and a mask lets each token see its own ancestors. "
             "notes/fast.md explains why this is exact.",
             f"""prompts/coop.py CoOp.class_weights
-                {TREE} encode_trees: x = embed | positional_embedding | layer(x | pool_text | return""",
+                {TREE} encode_trees: x = embed | positional | layer(x | pool_text | return""",
             r"x = [\mathrm{SOS}, [V]_1 \ldots [V]_M, \mathrm{CLASS}_1, \ldots, \mathrm{CLASS}_K], "
             r"\qquad g(t_i) = \mathrm{blocks}(x, \mathrm{mask})_{\mathrm{EOS}_i}",
-            r"[V]=context; x=x; \mathrm{mask}=mask; \mathrm{EOS}=eos; \mathrm{blocks}=layers or layer; "
+            r"[V]=context; x=x; \mathrm{mask}=mask; \mathrm{EOS}=eos; "
+            r"\mathrm{blocks}=layers or layer; "
             r"g(t)=features; \mathrm{CLASS}=symbols",
         ),
         LEARNING,
@@ -203,8 +208,8 @@ PAGES = {
             "picture. sim is the cosine.")),
         Row(
             "CoCoOp Eq. (2)",
-            "CoOp in the letters of this paper: $t_i$ is the learned context and the embedding $c_i$ "
-            "of the class name. The same $t_i$ serves every picture.",
+            "CoOp in the letters of this paper: $t_i$ is the learned context and the embedding "
+            "$c_i$ of the class name. The same $t_i$ serves every picture.",
             f"""prompts/coop.py CoOp.classify
                 {CLIP} cosines""",
             symbols=r"x=image_features; g(t_i)=class_weights; \tau=logit_scale.exp",
@@ -212,9 +217,9 @@ PAGES = {
         ),
         Row(
             "CoCoOp Eq. (3): the context of a picture",
-            "The Meta-Net $h_\\theta$ reads the picture's feature and returns one vector $\\pi$. It is added to "
-            "each of the $M$ context vectors. So there are $M$ vectors for each picture now: look at "
-            "the shapes.",
+            "The Meta-Net $h_\\theta$ reads the picture's feature and returns one vector $\\pi$. "
+            "It is added to each of the $M$ context vectors. So there are $M$ vectors for each "
+            "picture now: look at the shapes.",
             "prompts/cocoop.py CoCoOp.context",
             r"\pi = h_\theta(x), \qquad v_m(x) = v_m + \pi",
             "v=ctx; v(x)=context",
@@ -223,7 +228,7 @@ PAGES = {
             "CoCoOp Eq. (3): the prompts of a picture",
             "The prompts of all K classes are made for each picture: B times K texts go through "
             "the text tower, and not K as in CoOp. This is what makes CoCoOp slow as published.",
-            f"""prompts/cocoop.py CoCoOp.plain_class_weights: for v in | embed( | transformer( | append(
+            f"""{OF_COCOOP}.plain_class_weights: for v | embed( | transformer( | append(
                 {TREE} embed""",
             r"t_i(x) = \{v_1(x), v_2(x), \ldots, v_M(x), c_i\}",
             "v(x)=v or context or vectors; c_i=symbols or words; t_i(x)=x",
@@ -245,16 +250,18 @@ PAGES = {
             "stands in the image tower, so $z$ changes in training.")),
         Row(
             "UPT Eq. (3)",
-            "Layer $l_i$ of the image tower takes the class token $c$ and the patches $z_1 \\ldots z_s$, and "
-            "gives as many vectors back. Without prompts the loop is CLIP's own.",
+            "Layer $l_i$ of the image tower takes the class token $c$ and the patches $z_1 "
+            "\\ldots z_s$, and gives as many vectors back. Without prompts the loop is CLIP's "
+            "own.",
             "prompts/vpt.py VPT.encode_image: visual.embed | B, patches | for i | x = layer(x)",
             symbols="c=x; z=patches; l_i=layer or layers",
         ),
         Row(
             "UPT Eq. (4)",
-            "Visual prompts $V$ stand between class token and patches. Every patch can look at them. "
-            "What comes out in their place is dropped, and the next layer gets prompts of its own: "
-            "VPT-deep. With depth=1 the condition is false from the second layer on: VPT-shallow.",
+            "Visual prompts $V$ stand between class token and patches. Every patch can look at "
+            "them. What comes out in their place is dropped, and the next layer gets prompts of "
+            "its own: VPT-deep. With depth=1 the condition is false from the second layer on: "
+            "VPT-shallow.",
             "prompts/vpt.py VPT.encode_image: for i | if i | V = | torch.cat | x = layer(x) | pool",
             symbols="V=V; c=x[:, :1]; Z=x[:, -patches:]; l_i=layer or layers",
         ),
@@ -267,9 +274,10 @@ PAGES = {
             "image tower.")),
         Row(
             "UPT Eq. (5)",
-            "One small transformer layer $\\theta$ transforms the prompts of a layer. In its attention, SA, "
-            "all 2n of them look at each other: so text and visual prompts meet. notes/upt.md says "
-            "why SA reads LN(U) here: to the letter, $U$ is so small that its prompts hardly mix.",
+            "One small transformer layer $\\theta$ transforms the prompts of a layer. In its "
+            "attention, SA, all 2n of them look at each other: so text and visual prompts meet. "
+            "notes/upt.md says why SA reads LN(U) here: to the letter, $U$ is so small that its "
+            "prompts hardly mix.",
             f"""{OF_UPT} Theta.forward
                 {OF_UPT} Theta.self_attention""",
             symbols=r"\mathrm{SA}=self_attention; \mathrm{FFN}=ffn; \mathrm{LN}=ln_1 or ln_2 or "
@@ -277,8 +285,9 @@ PAGES = {
         ),
         Row(
             "The cut",
-            "The output of $\\theta$ is cut in two. One half goes to the text tower. The other goes through a "
-            "linear map to the width of the image tower. Both come from the same $U$.",
+            "The output of $\\theta$ is cut in two. One half goes to the text tower. The other "
+            "goes through a linear map to the width of the image tower. Both come from the same "
+            "$U$.",
             f"{OF_UPT} UPT.prompts",
             r"\hat U^i = \{\hat U_t^i, \hat U_v^i\}, \qquad T^i = \hat U_t^i, \qquad "
             r"V^i = W \hat U_v^i",
@@ -295,17 +304,19 @@ PAGES = {
         ),
         Row(
             "UPT Eq. (3), UPT Eq. (4)",
-            "The loop over the layers of the image tower. Each layer gets the class token $c$, its "
-            "own prompts $V$, and the patches $Z$; what comes out in the prompts' place is dropped.",
+            "The loop over the layers of the image tower. Each layer gets the class token $c$, "
+            "its own prompts $V$, and the patches $Z$; what comes out in the prompts' place is "
+            "dropped.",
             f"{OF_UPT} UPT.encode_image",
             r"[c^{i+1}, \_, Z^{i+1}] = l_i([c^i, V^i, Z^i])",
             symbols="V=V; c=x[:, :1]; Z=x[:, -patches:]; l=layer or layers",
         ),
         Row(
             "UPT Eq. (6), UPT Eq. (7)",
-            "How much pictures vary within a class. Each class has a mean picture; $\\mathrm{var}_c$ is the "
-            "mean squared distance from it, and $\\mathrm{Var}_v$ averages over the classes. It trains "
-            "nothing: the paper uses it to say where text prompts gain little.",
+            "How much pictures vary within a class. Each class has a mean picture; "
+            "$\\mathrm{var}_c$ is the mean squared distance from it, and $\\mathrm{Var}_v$ "
+            "averages over the classes. It trains nothing: the paper uses it to say where text "
+            "prompts gain little.",
             "prompts/reports/variance.py intra_class_variance",
             symbols=r"\mathrm{var}_c=var_c; X_c=X_c; f=z; \bar f_\phi=X_c.mean; k=len(classes); "
             r"\mathrm{Var}_v=total",

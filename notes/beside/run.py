@@ -179,7 +179,8 @@ def traced(functions):
 
     def finish(call, statement, frame):
         if statement and statement not in call.ran:
-            call.ran[statement] = [(n, text_of(look_up(n, frame.f_locals))) for n in statement.names]
+            values = frame.f_locals
+            call.ran[statement] = [(n, text_of(look_up(n, values))) for n in statement.names]
 
     sys.settrace(on_call)
     try:

@@ -58,7 +58,8 @@ def from_head(head, number):
         parts = [re.split(r", (?![^\[(]*[\])])", cell) for cell in cells[1:]]
         for i, paper in enumerate(parts[0]):
             one_each = len(parts[1]) == len(parts[0])
-            names = [parts[1][i].removesuffix("[i]")] if one_each else parts[1] * (len(parts[0]) == 1)
+            names = parts[1] if len(parts[0]) == 1 else []
+            names = [parts[1][i].removesuffix("[i]")] if one_each else names
             shape = parts[2][i] if len(parts[2]) == len(parts[0]) else cells[3]
             symbols.append(Symbol(latex_of(paper), names, shape))
     return symbols

@@ -1,7 +1,7 @@
 """CoOp in one file: from the words to the learned prompt, in the order in which things happen.
 
-    python -m notes.first.coop_in_one_file              16 shots, 200 epochs, as train.py --method coop
-    python -m notes.first.coop_in_one_file 2 6          2 shots, 6 epochs
+    python -m notes.first.coop_in_one_file        16 shots, 200 epochs: train.py --method coop
+    python -m notes.first.coop_in_one_file 2 6    2 shots, 6 epochs
 
 The weights of CLIP and the pictures come from clip_min; the text tower, the prompt and the learning
 are written here, with torch alone. With up to 60 epochs it prints what train.py prints, to the last
@@ -28,7 +28,7 @@ def seed_of(words):
 
 
 def prompts_of(clip, names, words):
-    """Class names, and a sentence with {} → ids [K, L], zeros behind; the place of each [EOS] [K]."""
+    """Class names, and a sentence with {} → ids [K, L], and the place of each [EOS] [K]."""
     encode, rows = clip.tokenizer.encode, []
     for name in names:
         rows.append([clip.tokenizer.sot, *encode(words.format(name)), clip.tokenizer.eot])
@@ -74,7 +74,7 @@ def features_of(clip, items, view=None):
 
 
 def learn(shots=16, epochs=200):
-    """Learns a prompt for toy-satellite, prints what train.py prints → accuracies (before, after)."""
+    """Learns a prompt for toy-satellite, as train.py does → accuracies (before, after)."""
     clip, dataset = load_clip("tiny"), load_dataset("toy-satellite")
     train, _ = few_shot(dataset, shots, SEED)
     labels = torch.tensor([item.label for item in train])
@@ -106,7 +106,8 @@ def learn(shots=16, epochs=200):
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            loss_sum, hits = loss_sum + len(y) * loss.item(), hits + (logits.argmax(1) == y).sum().item()
+            loss_sum += len(y) * loss.item()
+            hits += (logits.argmax(dim=1) == y).sum().item()
         seen = sum(map(len, whole))
         print(f"  epoch {epoch + 1:3}/{epochs}  loss {loss_sum / seen:6.3f}  "
               f"accuracy {100 * hits / seen:5.1f} %  lr {lr:.5f}")

@@ -31,7 +31,7 @@ def text_tower(clip, x, eos):
 
 
 def learn(clip, names, context, batches):
-    """Step 4: a context [M, D] to start from, batches of (features [B, E], labels [B]) → learned."""
+    """Step 4: a context [M, D], batches of (features [B, E], labels [B]) → it, learned."""
     context = nn.Parameter(context.clone())
     optimiser = torch.optim.SGD([context], lr=0.02, momentum=0.9)
     for features, labels in batches:

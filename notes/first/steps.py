@@ -51,8 +51,9 @@ def words_of(clip):
 
 def same(ours, theirs, what):
     """Both tensors have one shape and nearly the same numbers, or an AssertionError says which."""
-    assert isinstance(theirs, torch.Tensor), f"{what}: return a tensor, not {type(theirs).__name__}."
-    assert ours.shape == theirs.shape, f"{what}: shape {list(ours.shape)}, not {list(theirs.shape)}."
+    assert isinstance(theirs, torch.Tensor), f"{what}: return a tensor."
+    shapes = list(ours.shape), list(theirs.shape)
+    assert shapes[0] == shapes[1], f"{what}: shape {shapes[0]}, not {shapes[1]}."
     far = (ours - theirs).abs().max().item()
     assert far < 1e-3, f"{what}: the largest difference from the right numbers is {far:.3g}."
 
@@ -72,7 +73,8 @@ def step_2(mine):
     """Context and name in one prompt."""
     clip, dataset = world()
     x, eos = mine.splice(clip, dataset.classnames, words_of(clip))
-    tokens = clip.tokenizer([f"{WORDS} {name}." for name in dataset.classnames], clip.context_length)
+    sentences = [f"{WORDS} {name}." for name in dataset.classnames]
+    tokens = clip.tokenizer(sentences, clip.context_length)
     same(tokens.argmax(dim=1), torch.as_tensor(eos), "The places of [EOS]")
     for i, place in enumerate(tokens.argmax(dim=1).tolist()):
         right = clip.token_embedding(tokens[i, : place + 1])
@@ -83,7 +85,8 @@ def step_2(mine):
 def step_3(mine):
     """The text tower, and the row at [EOS]."""
     clip, dataset = world()
-    tokens = clip.tokenizer([f"{WORDS} {name}." for name in dataset.classnames], clip.context_length)
+    sentences = [f"{WORDS} {name}." for name in dataset.classnames]
+    tokens = clip.tokenizer(sentences, clip.context_length)
     w = mine.text_tower(clip, *mine.splice(clip, dataset.classnames, words_of(clip)))
     same(F.normalize(clip.encode_text(tokens), dim=-1), w, "The class vectors")
     return f"{accuracy(w):.2f} % with {WORDS!r}"
@@ -132,7 +135,8 @@ def step_6(mine):
     images = torch.randn(2, 3, clip.image_size, clip.image_size)
     method = METHODS["vpt"](clip, dataset.classnames, n_ctx=4)
     with torch.no_grad():
-        same(clip.encode_image(images), mine.image_tower(clip, images, method.V[:, :0]), "No prompts")
+        without = mine.image_tower(clip, images, method.V[:, :0])
+        same(clip.encode_image(images), without, "No prompts")
         same(method.encode_image(images), mine.image_tower(clip, images, method.V), "4 prompts")
     return "the features of VPT"
 
