@@ -12,7 +12,7 @@ from pathlib import Path
 
 from clip_min.files import printable
 from notes.first.steps import STEPS
-from prompts.runs.job import run_script
+from prompts.runs.script import run_script
 
 
 def check(number, path):
