@@ -17,7 +17,7 @@ from notes.beside.rows import PAGES
 from notes.beside.run import ROOT, lines_of
 from notes.beside.scenario import CLASSES, clip_and_pictures, perform
 from notes.beside.symbols import symbols_of
-from prompts.runs.job import run_script
+from prompts.runs.script import run_script
 
 
 def formula_of(row):

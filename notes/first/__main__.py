@@ -6,13 +6,12 @@
 
 import argparse
 import importlib.util
-import sys
 import traceback
 from pathlib import Path
 
 from clip_min.files import printable
 from notes.first.steps import STEPS
-from prompts.runs.job import run_script
+from prompts.runs.script import run_script
 
 
 def check(number, path):
@@ -48,4 +47,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(run_script(main))
+    run_script(main)
