@@ -85,8 +85,8 @@ LEARNING = Row(
     """train.py train: logits, loss = | .backward() | .step(
        train.py objective""",
     r"\mathcal{L} = -\log p(y \mid x), \qquad p(y=i \mid x) = "
-    r"\frac{\exp z_i}{\sum_{j=1}^{K} \exp z_j}",
-    r"\mathcal{L}=loss; z=logits; y=labels",
+    r"\frac{\exp s_i}{\sum_{j=1}^{K} \exp s_j}",
+    r"\mathcal{L}=loss; s=logits; y=labels",
 )
 OWN_LOSS = "train.py train: logits, loss = | .backward() | .step(\ntrain.py objective\n"
 
@@ -386,7 +386,7 @@ PAGES = {
             r"w_i = g(v_1, \ldots, v_M, \mathrm{CLASS}_i), \qquad "
             r"w_i^{clip} = g(\mathrm{words}_i)",
             r"v=self.ctx or context; w_i^{clip}==words; g=pool_text or word_vectors; "
-            r"\mathrm{CLASS}=trees or symbols; \mathrm{words}=template; w==class_weights",
+            r"\mathrm{CLASS}=trees or symbols; \mathrm{words}=template",
         ),
         Row(
             "KgCoOp Sec. 3.2: the distance",
@@ -434,7 +434,7 @@ PAGES = {
             f"""{OF_MAPLE}.class_weights
                 {TREE} encode_trees: pool_text | return
                 {CLIP} CLIP.pool_text""",
-            symbols=r"z=class_weights or features; w=eos; \mathrm{TextProj}=text_projection",
+            symbols=r"z=class_weights or features; w=x; \mathrm{TextProj}=text_projection",
         ),
         Row(
             "MaPLe Sec. 3.2.3: the coupling",
@@ -442,8 +442,7 @@ PAGES = {
             "gradients of both towers meet in $P_k$.",
             f"{OF_MAPLE}.visual_prompts",
             r"\tilde P_k = \mathcal{F}_k(P_k)",
-            r"\mathcal{F}=F_k or self.coupling; P_k==P_k or self.P; "
-            r"\tilde P_k==visual_prompts",
+            r"\mathcal{F}=F_k or self.coupling; P_k=P_k or self.P; \tilde P_k==visual_prompts",
         ),
         Row(
             "MaPLe Sec. 3.2.2: the image tower",
@@ -452,7 +451,7 @@ PAGES = {
             f"""{OF_MAPLE}.encode_image
                 {OF_MAPLE}.visual_prompts""",
             r"[c_i, E_i, \_] = \mathcal{V}_i([c_{i-1}, E_{i-1}, \tilde P_{i-1}])",
-            r"c=x[:, :own]; E=x[:, :own]; \mathcal{V}=layer or layers; "
+            r"c_{i-1}, E_{i-1}==x[:, :own]; \mathcal{V}=layer or layers; "
             r"\tilde P=prompts or visual_prompts or V",
         ),
         Row(
@@ -527,8 +526,8 @@ PAGES = {
             "paper calls $\\sigma^2$. No random number is drawn. The softmax divides by the sum of "
             "the weights.",
             "prompts/promptsrc.py gaussian_weights",
-            symbols=r"E==epochs; w=gaussian_weights; \mu=mean; \sigma=deviation; "
-            r"\sum=softmax; i=i",
+            symbols=r"E==epochs; w_i==gaussian_weights; \mu=mean; \sigma=deviation; "
+            r"\sum==softmax; i=i",
         ),
         Row(
             "PromptSRC Eq. (7)",
