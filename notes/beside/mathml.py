@@ -3,10 +3,12 @@
 import re
 from html import escape
 
-GREEK = {"tau": "τ", "theta": "θ", "pi": "π", "phi": "ϕ", "psi": "ψ", "lambda": "λ", "alpha": "α"}
-FUNCTIONS = ("exp", "cos", "log", "max", "min")
+GREEK = {"tau": "τ", "theta": "θ", "pi": "π", "phi": "ϕ", "psi": "ψ", "lambda": "λ", "alpha": "α",
+         "mu": "μ", "sigma": "σ"}
+FUNCTIONS = ("exp", "cos", "log", "max", "min", "arg")
 SIGNS = {"mid": "∣", "langle": "⟨", "rangle": "⟩", "ldots": "…", "cdot": "·", "in": "∈", "to": "→",
-         "_": "_", "{": "{", "}": "}", "odot": "⊙", "times": "×", "sqrt": "√", "|": "‖"}
+         "_": "_", "{": "{", "}": "}", "odot": "⊙", "times": "×", "sqrt": "√", "|": "‖",
+         "lVert": "‖", "rVert": "‖", "sim": "∼", "nabla": "∇"}
 SPACES = {"qquad": "2em", "quad": "1em", ",": "0.2em"}
 ACCENTS = {"hat": "^", "bar": "¯", "tilde": "~"}
 SCRIPT = r"(?:[_^](?:\{[^{}]*\}|\\[a-z]+|\w))*"
@@ -66,7 +68,7 @@ def atom(tokens):
         return f'<mrow class="s s{number}" tabindex="0">{inner}</mrow>', False
     if token == "\\frac":
         return f"<mfrac>{atom(tokens)[0]}{atom(tokens)[0]}</mfrac>", False
-    if token in ("\\mathrm", "\\mathsf", "\\mathcal", "\\mathbf"):
+    if token in ("\\mathrm", "\\mathsf", "\\mathcal", "\\mathbf", "\\mathbb"):
         word = "".join(tokens[1:tokens_end(tokens)]) if tokens[0] == "{" else tokens[0]
         del tokens[: tokens_end(tokens) + 1 if tokens[0] == "{" else 1]
         word = "ℒ" if (token, word) == ("\\mathcal", "L") else escape(word)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 CLIP, TREE = "clip_min/model.py", "clip_min/prompting/tree.py"
 OF_UPT, OF_COCOOP = "prompts/upt.py", "prompts/cocoop.py CoCoOp"
+OF_KGCOOP, OF_MAPLE = "prompts/kgcoop.py", "prompts/maple.py MaPLe"
+OF_PROMPTSRC = "prompts/promptsrc.py PromptSRC"
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +82,13 @@ LEARNING = Row(
     "The loss is the cross-entropy of the right class $y$: minus the logarithm of its probability. "
     "backward() sends its gradient through the frozen towers to the prompt, and the optimiser "
     "moves nothing but the prompt. CoOp's Sec. 3.1 has the recipe.",
-    "train.py train: logits = | loss = | .backward() | .step(",
+    """train.py train: logits, loss = | .backward() | .step(
+       train.py objective""",
     r"\mathcal{L} = -\log p(y \mid x), \qquad p(y=i \mid x) = "
-    r"\frac{\exp z_i}{\sum_{j=1}^{K} \exp z_j}",
-    r"\mathcal{L}=loss; z=logits; y=labels",
+    r"\frac{\exp s_i}{\sum_{j=1}^{K} \exp s_j}",
+    r"\mathcal{L}=loss; s=logits; y=labels",
 )
+OWN_LOSS = "train.py train: logits, loss = | .backward() | .step(\ntrain.py objective\n"
 
 PAGES = {
     "zero_shot": Page("prompts/zero_shot.py", (
@@ -370,6 +374,174 @@ PAGES = {
             r"[c^{i+1}, \_, Z^{i+1}] = l_i([c^i, V^i, Z^i])",
             r"t=T; \mathrm{CLASS}=trees; V=V; c=x[:, :1]; Z=x[:, -patches:]; l=layer or layers",
         ),
+    )),
+    "kgcoop": Page(OF_KGCOOP, (
+        Row(
+            "The class vectors, and those of the words",
+            "Each class has two vectors. $w_i$ comes from the learned context $v$, as in CoOp. "
+            "$w_i^{clip}$ comes from a hand-written sentence, once, and nothing changes it.",
+            f"""{OF_KGCOOP} KgCoOp.class_weights
+                {TREE} encode_trees: x = embed | layer(x | pool_text
+                {OF_KGCOOP} KgCoOp.set_classes: words =""",
+            r"w_i = g(v_1, \ldots, v_M, \mathrm{CLASS}_i), \qquad "
+            r"w_i^{clip} = g(\mathrm{words}_i)",
+            r"v=self.ctx or context; w_i^{clip}==words; g=pool_text or word_vectors; "
+            r"\mathrm{CLASS}=trees or symbols; \mathrm{words}=template",
+        ),
+        Row(
+            "KgCoOp Sec. 3.2: the distance",
+            "How far the learned class vectors are from those of the words. As published it is 1 "
+            "minus the mean cosine: half of the mean squared distance of vectors of length 1. "
+            "From \"a photo of a\" it is 0 at the start.",
+            f"{OF_KGCOOP} distance",
+            r"\mathcal{L}_{kg} = 1 - \frac{1}{N_c} \sum_{i=1}^{N_c} \cos(w_i, w_i^{clip})",
+            r"\mathcal{L}_{kg}==distance; w_i^{clip}==words; w_i==w; N_c=mean",
+        ),
+        Row(
+            "KgCoOp Sec. 3.2: the loss",
+            "The cross-entropy pulls the prompt to the pictures, the distance pulls it back to the "
+            "words; $\\lambda$ says how strongly. A method with a `loss` of its own is asked for "
+            "it; the rest of learning is CoOp's.",
+            f"{OWN_LOSS}{OF_KGCOOP} KgCoOp.loss",
+            r"\mathcal{L} = \mathcal{L}_{ce} + \lambda \mathcal{L}_{kg}",
+            r"\mathcal{L}==loss; \mathcal{L}_{ce}==cross_entropy; \lambda=strength; "
+            r"\mathcal{L}_{kg}==distance",
+        ),
+    )),
+    "maple": Page("prompts/maple.py", (
+        Row(
+            "MaPLe Eq. (1)",
+            "The first $J$ layers of the text tower. $P_{i-1}$ are the prompts of layer $i$, $W_i$ "
+            "all other tokens. What comes out at the prompts' places is dropped, and the next "
+            "prompts stand there.",
+            f"""{OF_MAPLE}.class_weights
+                {TREE} encode_trees: x = embed | positional | for i | if 0 < | torch.cat | layer(x""",
+            symbols=r"P=self.P or context or deeper; W=x; \mathcal{L}=layer or layers",
+        ),
+        Row(
+            "MaPLe Eq. (2)",
+            "The layers behind them get no new prompts. What came out at the prompts' places flows "
+            "on. The condition is false there: here the run has $J$ = 2 of 4 layers.",
+            f"""{OF_MAPLE}.class_weights
+                {TREE} encode_trees: for i | if 0 < | torch.cat | layer(x""",
+            symbols=r"P=self.P or deeper; W=x; \mathcal{L}=layer or layers",
+            options=dict(depth=2),
+        ),
+        Row(
+            "MaPLe Eq. (3)",
+            "The last token is [EOS]. Behind the last layer its row $w_K^N$ becomes the class's "
+            "vector $z$.",
+            f"""{OF_MAPLE}.class_weights
+                {TREE} encode_trees: pool_text | return
+                {CLIP} CLIP.pool_text""",
+            symbols=r"z=class_weights or features; w=x; \mathrm{TextProj}=text_projection",
+        ),
+        Row(
+            "MaPLe Sec. 3.2.3: the coupling",
+            "A linear map of each layer makes the visual prompts from the text prompts. So the "
+            "gradients of both towers meet in $P_k$.",
+            f"{OF_MAPLE}.visual_prompts",
+            r"\tilde P_k = \mathcal{F}_k(P_k)",
+            r"\mathcal{F}=F_k or self.coupling; P_k=P_k or self.P; \tilde P_k==visual_prompts",
+        ),
+        Row(
+            "MaPLe Sec. 3.2.2: the image tower",
+            "Class token $c$ and patches $E$ keep their places, and the visual prompts stand "
+            "behind them: new ones in each of the first $J$ layers.",
+            f"""{OF_MAPLE}.encode_image
+                {OF_MAPLE}.visual_prompts""",
+            r"[c_i, E_i, \_] = \mathcal{V}_i([c_{i-1}, E_{i-1}, \tilde P_{i-1}])",
+            r"c_{i-1}, E_{i-1}==x[:, :own]; \mathcal{V}=layer or layers; "
+            r"\tilde P=prompts or visual_prompts or V",
+        ),
+        Row(
+            "MaPLe Sec. 3.1: the prediction",
+            "CLIP's, with both sides learned. The paper divides by $\\tau$ in the numerator only, "
+            "which must be an oversight: the code divides all cosines.",
+            f"""{OF_MAPLE}.classify
+                {CLIP} cosines""",
+            r"p(y=i \mid x) = \frac{\exp(\cos(x, z_i)/\tau)}{\sum_j \exp(\cos(x, z_j)/\tau)}",
+            r"x=image_features; z=class_weights; \tau=logit_scale.exp; \cos=cosines",
+        ),
+        LEARNING,
+    )),
+    "promptsrc": Page("prompts/promptsrc.py", (
+        Row(
+            "PromptSRC Sec. 3.1: prompts in both towers",
+            "Text prompts $T$ and visual prompts $V$, new ones in each of the first layers, "
+            "without a map between them. $g_p$ and $f_p$ are the features with prompts.",
+            f"""{OF_PROMPTSRC}.class_weights
+                {OF_PROMPTSRC}.encode_image""",
+            r"g_p = g([T, \mathrm{CLASS}]), \qquad f_p = f(x, V)",
+            r"g_p==class_weights; f_p==encode_image; T=self.T; V=V or self.V; "
+            r"\mathrm{CLASS}=trees; x=images",
+        ),
+        Row(
+            "PromptSRC Eq. (1)",
+            "The task: a cross-entropy over the prompts, as in all methods. sim is the cosine over "
+            "$\\tau$. Each picture goes through the image tower twice: with prompts for $f_p$, and "
+            "without for $f$, which Eqs. (2) and (3) need.",
+            f"""{OF_PROMPTSRC}.loss: features = | f_p, g_p | scale = | logits, frozen | return
+                {CLIP} cosines""",
+            symbols=r"f_p==f_p; g_p==g_p; \mathcal{L}_{CE}==F.cross_entropy; y=labels; "
+            r"X==images; \mathrm{sim}=cosines or scale",
+        ),
+        Row(
+            "PromptSRC Eq. (2)",
+            "Features with prompts stay near those without. The code takes means of the absolute "
+            "differences, of features of length 1; the paper writes sums.",
+            f"{OF_PROMPTSRC}.loss: features = | f_p, g_p | image, text",
+            symbols=r"\mathcal{L}_{SCL-image}==image; \mathcal{L}_{SCL-text}==text; "
+            r"f_p==f_p; g_p==g_p; f==f; g==g",
+        ),
+        Row(
+            "PromptSRC Eq. (3)",
+            "Predictions with prompts, $p$ in the code, stay near those without, $q$. The code "
+            "has $D_{KL}$ the other way round, and divides it by the number of classes.",
+            f"{OF_PROMPTSRC}.loss: logits, frozen | p, q | kl =",
+            symbols=r"\mathcal{L}_{SCL-logits}==kl; f_p==f_p; g_p==g_p; f==f; g==g; "
+            r"\mathrm{sim}=cosines",
+        ),
+        Row(
+            "PromptSRC Sec. 3.2.3: many sentences",
+            "The text features without prompts are means over $N$ = 60 sentences about each class. "
+            "They are computed when a loss first asks for them, without gradients.",
+            f"""{OF_PROMPTSRC}.loss: if self.g | self.g =
+                clip_min/prompting/words.py word_vectors""",
+            r"g = \frac{1}{N} \sum_{i=1}^{N} g^i",
+            r"g^i==clip.encode_text or features; N=self.templates or templates; g==self.g",
+        ),
+        Row(
+            "PromptSRC Eq. (4), PromptSRC Eq. (5)",
+            "The sum of the three, with weights, and the loss of learning. The weights are "
+            "$\\lambda_1$ = 10 and $\\lambda_2$ = 25; a third one, 1, is an option here.",
+            f"{OF_PROMPTSRC}.loss: image, text | kl = | scl = | return",
+            symbols=r"\lambda=self.loss_weights; \mathcal{L}_{SCL-image}==image; "
+            r"\mathcal{L}_{SCL-text}==text; \mathcal{L}_{SCL-logits}==kl; \mathcal{L}_{SCL}==scl; "
+            r"\mathcal{L}_{CE}==F.cross_entropy",
+        ),
+        Row(
+            "PromptSRC Eq. (6)",
+            "Each epoch $i$ has a weight: a bell curve with mean $\\mu$, and the deviation that the "
+            "paper calls $\\sigma^2$. No random number is drawn. The softmax divides by the sum of "
+            "the weights.",
+            "prompts/promptsrc.py gaussian_weights",
+            symbols=r"E==epochs; w_i==gaussian_weights; \mu=mean; \sigma=deviation; "
+            r"\sum==softmax; i=i",
+        ),
+        Row(
+            "PromptSRC Eq. (7)",
+            "The prompts that are used in the end are the weighted mean of those of all epochs. "
+            "`after_epoch` adds those of one epoch; after the last it puts the mean in their "
+            "place. The run here has one epoch.",
+            f"{OF_PROMPTSRC}.after_epoch",
+            symbols=r"w_i==w; P^{GPA}==mean; P_i==prompts; E==epochs",
+        ),
+        LEARNING.with_letters_of("Learning", code=OWN_LOSS, formula=(
+            r"\mathcal{L}_{final}, \qquad P \to P - \mathrm{step}(\nabla_P \mathcal{L}_{final})"),
+            symbols=r"\mathcal{L}=loss; \mathrm{step}=step; \nabla=backward", says=(
+                "A method with a `loss` of its own is asked for it; the rest is the same for all "
+                "methods. backward() sends its gradient through both towers to $T$ and $V$.")),
     )),
     "linear_probe": Page("prompts/linear_probe.py", (
         Row(

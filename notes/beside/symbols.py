@@ -77,7 +77,7 @@ def latex_of(words):
 
 
 def symbols_of(row, head, formula, code):
-    """The Symbols of a row, those that stand both in its formula and in its printed code."""
+    """The Symbols of a row that are lit up in its formula and in its printed code."""
     number = re.search(r"(?:Eq\.|Fig\. \d) (\(\w\))", row.title)
     found = {symbol.latex: symbol for symbol in from_head(head, number[1] if number else "")}
     for entry in filter(None, row.symbols.split("; ")):
@@ -87,8 +87,24 @@ def symbols_of(row, head, formula, code):
         symbol = same[0] if same else Symbol(latex, [], exact=exact)
         symbol.names = list(dict.fromkeys([*names.split(" or "), *symbol.names]))
         found[symbol.latex] = symbol
-    used = [s for s in found.values() if re.search(s.pattern(), formula)]
-    return [s for s in used if s.names and re.search(s.code_pattern(), code)]
+    used = [s for s in found.values() if s.names and re.search(s.code_pattern(), code)]
+    lit_up = marked(formula, used)
+    used = [s for i, s in enumerate(used) if f'"s s{i}"' in lit_up]
+    owners = {owner for line in code.splitlines() for owner in owners_of(line, used)}
+    return [s for i, s in enumerate(used) if i in owners]
+
+
+def owners_of(line, symbols):
+    """A line of code → for each of its letters the place of its symbol, or None.
+
+    >>> owners_of("x + P", [Symbol("P", ["P"])])
+    [None, None, None, None, 0]
+    """
+    owners = [None] * len(line)
+    for i in sorted(range(len(symbols)), key=lambda i: max(map(len, symbols[i].names))):
+        for match in re.finditer(symbols[i].code_pattern(), line):
+            owners[match.start() : match.end()] = [i] * len(match[0])
+    return owners
 
 
 def marked(formula, symbols):

@@ -6,7 +6,6 @@
 
 import argparse
 import importlib.util
-import sys
 import traceback
 from pathlib import Path
 
@@ -48,4 +47,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(run_script(main))
+    run_script(main)

@@ -110,7 +110,7 @@ def learn(shots=16, epochs=200):
             hits += (logits.argmax(dim=1) == y).sum().item()
         seen = sum(map(len, whole))
         print(f"  epoch {epoch + 1:3}/{epochs}  loss {loss_sum / seen:6.3f}  "
-              f"accuracy {100 * hits / seen:5.1f} %  lr {lr:.5f}")
+              f"training accuracy {100 * hits / seen:5.1f} %  lr {lr:.5f}")
 
     f, y = features_of(clip, dataset.test), torch.tensor([item.label for item in dataset.test])
     sentences = prompts_of(clip, dataset.classnames, dataset.templates[0])
