@@ -8,8 +8,9 @@ weights/          a name or a file → a frozen CLIP: `load_clip`
 data/             the benchmarks: what they are, how they lie on disk, few-shot and base/new splits
 world/            the miniature world, and the pre-training of the tiny CLIP on it
 prompting/        what prompt methods share: the tree of prompts, options, recipes
-download.py       files from the network, resumed and checked by SHA-256
-files.py          files written whole, locks, zips that cannot fill the memory
+download.py       files from the network, resumed and checked by their sums
+files.py          files written whole, zips that cannot fill the memory, words made printable
+locks.py          one process at a time
 allocator.py      one call that makes training on a CPU faster
 
 >>> from clip_min import load_clip

@@ -1,14 +1,12 @@
-"""Files that are whole or not there: a kill, a full disk or a second process leaves no half of one.
+"""Files that are whole or not there: a kill or a full disk leaves no half of one.
 
-write_whole, save_tensors, load_tensors, append_line, read_json_lines, read_json
-lock          one process at a time
-open_zip      a zip that cannot fill the memory
-printable     names out of foreign files, made safe for a terminal
+write_whole, save_tensors, load_tensors       one file
+append_line, read_json_lines, read_json       rows and settings
+open_zip                                      a zip that cannot fill the memory
+printable                                     names out of foreign files, safe for a terminal
 """
 
 import contextlib
-import errno
-import functools
 import glob
 import io
 import json
@@ -21,15 +19,9 @@ from pathlib import Path
 
 import torch
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-    import msvcrt
-
 JOINERS = "\u200c\u200d"  # invisible, and needed to write Persian, Hindi and some emoji
 NO_LETTERS = "\ufffe\uffff"  # which no file in XML may hold
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # what a disk without locks answers
+IS_WINDOWS = os.name == "nt"
 MAX_GROWTH = 4  # how many times larger than the zip itself its contents may be
 
 
@@ -90,13 +82,11 @@ def write_whole(path, data):
 
 def replace(temporary, path):
     """Rename a file onto another. Windows refuses while the old one is read: wait up to 5 s."""
-    for _ in range(50):
+    for _ in range(50 if IS_WINDOWS else 0):
         try:
             temporary.replace(path)
             return
         except PermissionError:
-            if fcntl is not None:  # not Windows
-                raise
             time.sleep(0.1)  # seconds
     temporary.replace(path)
 
@@ -118,12 +108,9 @@ def load_tensors(path):
         open_zip(path).close()  # `torch.load` would also take older, less safe kinds of file
         return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        reason = error.strerror or error
-        raise ValueError(f"{printable(path)} cannot be read: {reason}.") from error
+        raise ValueError(f"{path} cannot be read: {error.strerror or error}.") from error
     except Exception as error:  # damaged bytes can raise anything
-        raise ValueError(
-            f"{printable(path)} is damaged or was not written by this project."
-        ) from error
+        raise ValueError(f"{path} is damaged or was not written by this project.") from error
 
 
 def open_zip(path):
@@ -143,49 +130,6 @@ def open_zip(path):
     raise ValueError(f"it is a zip of {size:,} bytes that would unpack to {unpacked:,}.")
 
 
-@contextlib.contextmanager
-def lock(path, wait=True):
-    """Hold the lock of this name → True; False, at once, if another has it and `wait` is False.
-
-    The file stays when the lock is let go. A killed process holds none. On a disk that has no locks
-    everyone gets True, and a note says so once.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "ab") as file:
-        is_held = try_to_lock(file)
-        while wait and not is_held:
-            time.sleep(0.1)  # seconds
-            is_held = try_to_lock(file)
-        yield is_held
-
-
-def try_to_lock(file):
-    """Whether this open file could be locked now. Closing it unlocks it."""
-    try:
-        with naming(file.name):
-            if fcntl is None:
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-            else:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise
-        say_that_nothing_is_locked(error.strerror)
-    return True
-
-
-@functools.cache
-def say_that_nothing_is_locked(reason):
-    """The note on a disk without locks, once in a process."""
-    warnings.warn(
-        f"This disk has no file locks ({reason}): start no second process on the same folder.",
-        stacklevel=2,
-    )
-
-
 def append_line(path, line):
     """Add one line to a text file in a single write, so that two processes never mix their lines.
 
@@ -195,9 +139,8 @@ def append_line(path, line):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with naming(path), open(path, "ab+") as file:
-        file.seek(0, os.SEEK_END)
         is_cut = False
-        if file.tell():
+        if file.seek(0, os.SEEK_END):
             file.seek(-1, os.SEEK_END)
             is_cut = file.read(1) != b"\n"
         file.write((b"\n" if is_cut else b"") + line.encode() + b"\n")
@@ -212,7 +155,7 @@ def read_json_lines(path):
     lines = path.read_bytes().split(b"\n") if path.exists() else []
     for number, line in enumerate(lines, start=1):
         try:
-            row = json.loads(line.decode("utf-8"))
+            row = json.loads(line.decode("utf-8-sig"))
         except (ValueError, RecursionError):
             row = None
         if isinstance(row, dict):
@@ -220,11 +163,9 @@ def read_json_lines(path):
         elif line.strip() and not line.startswith(b"{"):  # what a kill cuts short begins with {
             odd_lines.append(number)
     if odd_lines:
-        warnings.warn(
-            f"{printable(path)} has {len(odd_lines)} lines that are not JSON objects, the first of "
-            f"them line {odd_lines[0]}: they are left out.",
-            stacklevel=2,
-        )
+        counted = f"{len(odd_lines)} lines that are not JSON objects"
+        first = f"the first of them line {odd_lines[0]}: they are left out"
+        warnings.warn(f"{path} has {counted}, {first}.", stacklevel=2)
     return rows
 
 
@@ -233,7 +174,7 @@ def read_json(path):
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{printable(path)} is not JSON: {printable(error)}.") from error
+        raise ValueError(f"{path} is not JSON: {error}.") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{printable(path)} should hold a JSON object.")
+        raise ValueError(f"{path} should hold a JSON object.")
     return content

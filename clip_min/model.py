@@ -12,22 +12,26 @@ Each tower is `embed → blocks → pool`. A prompt method that puts its own tok
 writes the loop over the blocks in its own file; a block knows `x` and a mask, and no prompts.
 Parameter names are OpenAI's, so an official state dict loads with `strict=True`.
 
-B pictures, N texts, L tokens, S patches, R rows, H heads, D width (text or vision), E joint width.
+Only [CLS] and [EOS] are read after the last block, so it need not compute the other tokens. This
+one saving is the argument `rows` below, for R rows; a first reader can pass over it: ALL is all.
+
+B pictures, N texts, L tokens (words, or [CLS] and patches), S patches, H heads, D width (text or
+vision), E joint width.
 """
 
 import math
-from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from clip_min.preprocess import Preprocess
 from clip_min.resnet import ModifiedResNet
 
 HEAD_WIDTH = 64  # CLIP's heads are 64 wide in both towers, whatever the tower's width
 ALL = slice(None)  # every row
-CLS = slice(0, 1)  # the row of the class token: nothing else is read of the image tower
+CLS = slice(0, 1)  # the row of the class token
 
 
 class QuickGELU(nn.Module):
@@ -49,16 +53,20 @@ class Attention(nn.Module):
         self.out_proj = nn.Linear(width, width)
 
     def forward(self, x, mask=None, rows=ALL):
-        """x [B, S, D] → [B, R, D]; see `ResidualAttentionBlock.forward` for `mask` and `rows`."""
+        """x [B, L, D] → [B, L, D]: each token asks (q), and all tokens answer (k, v).
+
+        mask [L, L]: True where a row's token may look at a column's token; None: everywhere.
+        rows: only these tokens ask → [B, R, D].
+        """
         D = x.shape[-1]
         W_q, W_kv = self.in_proj_weight.split([D, 2 * D])
         b_q, b_kv = self.in_proj_bias.split([D, 2 * D])
-        q = F.linear(x[:, rows], W_q, b_q)  # [B, R, D]
-        k, v = F.linear(x, W_kv, b_kv).chunk(2, dim=-1)  # [B, S, D] each
+        q = F.linear(x[:, rows], W_q, b_q)  # [B, L, D]
+        k, v = F.linear(x, W_kv, b_kv).chunk(2, dim=-1)  # [B, L, D] each
         q, k, v = (y.unflatten(-1, (self.heads, -1)).transpose(1, 2) for y in (q, k, v))
         mask = None if mask is None else mask[rows]
-        x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # [B, H, R, 64]
-        return self.out_proj(x.transpose(1, 2).flatten(2))  # [B, R, D]
+        x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # [B, H, L, 64]
+        return self.out_proj(x.transpose(1, 2).flatten(2))  # [B, L, D]
 
 
 class ResidualAttentionBlock(nn.Module):
@@ -75,11 +83,7 @@ class ResidualAttentionBlock(nn.Module):
         self.mlp.add_module("c_proj", nn.Linear(4 * width, width))
 
     def forward(self, x, mask=None, rows=ALL):
-        """x [B, S, D] → [B, S, D].
-
-        mask [S, S]: True where a row's token may look at a column's token; None: everywhere.
-        rows [R]: compute only these rows → [B, R, D].
-        """
+        """x [B, L, D] → [B, L, D]; `mask` and `rows` are those of `Attention.forward`."""
         x = x[:, rows] + self.attn(self.ln_1(x), mask, rows)
         return x + self.mlp(self.ln_2(x))
 
@@ -92,16 +96,20 @@ class Transformer(nn.Module):
         blocks = [ResidualAttentionBlock(width, gelu) for _ in range(layers)]
         self.resblocks = nn.ModuleList(blocks)
 
-    def layers(self, rows=ALL):
-        """→ its blocks; the last one computes only the `rows` that are read after it."""
-        *blocks, last = self.resblocks
-        return [*blocks, partial(last, rows=rows)]
-
     def forward(self, x, mask=None, rows=ALL):
-        """x [B, S, D] → [B, R, D], the `rows` [R] of the last block's output."""
-        for block in self.layers(rows):
-            x = block(x, mask)
+        """x [B, L, D] → [B, L, D], or the `rows` [B, R, D] of it."""
+        for layer in self.layers(rows):
+            x = layer(x, mask)
         return x
+
+    def layers(self, rows=ALL):
+        """→ its blocks, as functions of x and mask; the last one gives only these `rows`."""
+        *blocks, last = self.resblocks
+
+        def last_layer(x, mask=None):
+            return last(x, mask, rows)
+
+        return [*blocks, last_layer]
 
 
 def causal_mask(length, device=None):
@@ -136,7 +144,7 @@ class VisionTransformer(nn.Module):
         return self.ln_pre(x)
 
     def pool(self, x):
-        """x [B, S, D] after the last block → image features [B, E], not normalised."""
+        """x [B, L, D] after the last block, [CLS] first → image features [B, E], not normalised."""
         return self.ln_post(x[:, 0]) @ self.proj
 
     def forward(self, images):
@@ -147,17 +155,8 @@ class VisionTransformer(nn.Module):
 class CLIP(nn.Module):
     """The image tower `visual`, the text tower (all other modules), and log(1/tau)."""
 
-    def __init__(
-        self,
-        visual,
-        image_size,
-        embed_dim,
-        vocab_size,
-        context_length,
-        width,
-        layers,
-        gelu=QuickGELU,
-    ):
+    def __init__(self, visual, image_size, embed_dim, vocab_size, context_length, width, layers,
+                 gelu=QuickGELU):
         super().__init__()
         self.image_size = image_size
         self.context_length, self.vocab_size = context_length, vocab_size
@@ -174,9 +173,9 @@ class CLIP(nn.Module):
         """tokens [N, L] → [N, L, D]."""
         return self.token_embedding(tokens) + self.positional_embedding[: tokens.shape[1]]
 
-    def pool_text(self, eos):
-        """eos [..., D], the last block's rows at [EOS] → features [..., E], not normalised."""
-        return self.ln_final(eos) @ self.text_projection
+    def pool_text(self, x):
+        """x [..., D] at [EOS], after the last block → text features [..., E], not normalised."""
+        return self.ln_final(x) @ self.text_projection
 
     def encode_text(self, tokens):
         """tokens [N, L] → text features [N, E], not normalised.
@@ -184,7 +183,7 @@ class CLIP(nn.Module):
         [EOS] has the largest id. What follows it is padding that no earlier token can see, so
         cutting all texts to the longest one changes nothing.
         """
-        eos = tokens.argmax(dim=-1)  # [N]
+        eos = tokens.argmax(dim=-1)  # [N], the place of [EOS] in each text
         length = int(eos.max()) + 1
         x = self.embed_text(tokens[:, :length])  # [N, length, D]
         x = self.transformer(x, causal_mask(length, x.device))
@@ -215,6 +214,18 @@ def cosines(image_features, class_weights):
         return (image_features[:, None] @ class_weights.mT).squeeze(1)  # [B, 1, K] → [B, K]
 
 
+class NoRandomStart(TorchFunctionMode):
+    """Inside it, an embedding draws no random numbers.
+
+    Drawing them on the device "meta" makes torch import its compiler, which takes two seconds.
+    """
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is nn.init.normal_:
+            return kwargs["tensor"]
+        return function(*args, **(kwargs or {}))
+
+
 def build_clip(state_dict, gelu="quick"):
     """A frozen CLIP that holds these weights (OpenAI's names); sizes come from the shapes.
 
@@ -227,7 +238,7 @@ def build_clip(state_dict, gelu="quick"):
     vocab_size = shape["token_embedding.weight"][0]
     context_length = shape["positional_embedding"][0]
     text_layers = count_blocks(shape, "transformer.resblocks.")
-    with torch.device("meta"):  # sizes only: the weights are put in place below
+    with torch.device("meta"), NoRandomStart():  # sizes only: the weights are put in place below
         if "visual.proj" in shape:
             width, _, patch_size, _ = shape["visual.conv1.weight"]
             image_size = patch_size * math.isqrt(shape["visual.positional_embedding"][0] - 1)

@@ -10,7 +10,8 @@ of torchvision.
 Differs from the published code:
 - A picture's EXIF orientation is applied. The published code shows such a photograph to CLIP lying
   on its side, as the file stores it; none of the benchmarks depends on it.
-- 16-bit grey is scaled to 8 bits. Pillow's `convert("RGB")` clips it: nearly all of it turns white.
+- Grey of more than 8 bits is scaled to 8 by what its file says is white; where no file says it, the
+  picture is refused. Pillow's `convert("RGB")` clips it: nearly all of it turns white.
 - A picture becomes RGB before it is resized, not after. For RGB files, all of the benchmarks' but a
   few, this is the same; a palette picture would otherwise be resized by its palette's numbers.
 As in the published code, what a transparent picture hides shows up: `convert("RGB")` drops the
@@ -20,14 +21,13 @@ transparency and keeps the colours underneath.
 import functools
 import math
 import os
+import stat
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
-
-from clip_min.files import printable
 
 # Of the pictures that OpenAI's CLIP was trained on: red, green, blue in [0, 1].
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -50,6 +50,8 @@ FORMATS = {  # Pillow's name: suffixes of such files; no other kind of file is o
 }
 SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)  # in lower case
 
+BITS, PHOTOMETRIC, MAX_VALUE, COLOR_MAP, FORMAT = 258, 262, 281, 320, 339  # numbers of TIFF tags
+WHITE_IS_ZERO, SIGNED = 0, 2  # values of PHOTOMETRIC and FORMAT
 ORIENTATION = 0x0112  # the number of this tag in EXIF
 TURNS = {  # its value: what puts the picture upright
     2: Image.FLIP_LEFT_RIGHT,
@@ -65,36 +67,66 @@ TURNS = {  # its value: what puts the picture upright
 def to_rgb(image):
     """A Pillow picture of any mode → the same picture in mode "RGB", 8 bits a channel.
 
-    16-bit grey is divided by 257, so that 65,535 becomes 255. 32-bit grey (mode "I", from TIFF)
-    within 0 to 255 is taken as it is, as Pillow shows it; a larger range as 16-bit grey. Raises
-    ValueError for decimal numbers (mode "F"), whose white may be 1 or 255 or anything else.
+    Grey of whole numbers becomes 255 * value / white. Raises ValueError where nothing says which
+    value is white (see `white_of`), and for decimal numbers (mode "F"), whose white may be 1 or 255
+    or anything else.
     """
+    tags = getattr(image, "tag_v2", {})  # of a TIFF
     if image.mode == "F":
         raise ValueError("its pixels are decimal numbers: convert it to whole numbers of 8 bits")
     if image.mode.startswith("I"):
-        may_be_8_bit = image.mode == "I" and image.format not in ("PNG", "PPM")
-        is_8_bit = may_be_8_bit and image.getextrema()[1] <= 255
-        image = grey_of(image, 1 if is_8_bit else 257)
+        white = white_of(image, tags)
+        image = grey_of(image, white, is_negative=tags.get(PHOTOMETRIC) == WHITE_IS_ZERO)
+    elif image.mode == "P" and 0 < max(tags.get(COLOR_MAP, (256,))) < 256:
+        image = image.copy()  # a colour map of 8-bit numbers, where a TIFF's should have 16 bits
+        colours = np.array(tags[COLOR_MAP], dtype=np.uint8).reshape(3, -1)
+        image.putpalette(colours.T.tobytes())
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def grey_of(image, divisor):
-    """A picture of whole numbers → mode "L": value / divisor, rounded, within 0 to 255."""
+def white_of(image, tags):
+    """A grey picture of whole numbers, and its TIFF's tags → the value that is white.
+
+    A PNG, a PGM and a JPEG 2000 use all of 16 bits. A TIFF may hold numbers of fewer bits, or say
+    so: its largest value is then 1,023 or 4,095. Otherwise numbers of 16 bits are taken for what
+    they are if they use more than 12 of them; numbers of 32 bits also if they fit into 8. Raises
+    ValueError for the rest: it may be 12 bits in 16, or heights, or temperatures.
+    """
+    if image.format not in (None, "TIFF"):
+        return 65535
+    low, high = image.getextrema()
+    bits = tags.get(BITS, (16,))[0]
+    largest = max(tags.get(MAX_VALUE, (0,)))
+    if bits < 16 or largest & (largest + 1):  # not all ones: just the picture's brightest pixel
+        largest = 2**bits - 1 if bits < 16 else 0
+    if 0 <= low and 255 <= largest and high <= largest:
+        return largest
+    if low == high == 0:
+        return 65535
+    if image.mode == "I" and 0 <= low and high < 256:
+        return 255
+    if low < 0 or not 4096 <= high < 65536 or (bits == 16 and tags.get(FORMAT) == (SIGNED,)):
+        values = f"its whole numbers go from {low:,} to {high:,}"
+        raise ValueError(f"{values}, and it does not say what is white: convert it to 8 bits")
+    return 65535
+
+
+def grey_of(image, white, is_negative=False):
+    """A picture of whole numbers from 0 to `white` → mode "L": 255 * value / white, rounded."""
     grey = np.empty((image.height, image.width), dtype=np.uint8)
     for top in range(0, image.height, 256):  # in strips, since 8 bytes a pixel are many
         strip = image.crop((0, top, image.width, min(top + 256, image.height)))
         values = np.asarray(strip).astype(np.int64)
-        grey[top : top + 256] = ((values + divisor // 2) // divisor).clip(0, 255)
-    return Image.fromarray(grey)
+        grey[top : top + 256] = (255 * values + white // 2) // white
+    return Image.fromarray(255 - grey if is_negative else grey)
 
 
-def upright(image):
-    """A loaded picture → the same, turned as its EXIF orientation says; unreadable EXIF is none."""
+def turn_of(image):
+    """A loaded picture → how its EXIF orientation says to turn it, or None; bad EXIF is none."""
     try:
-        turn = TURNS.get(image.getexif().get(ORIENTATION))
+        return TURNS.get(image.getexif().get(ORIENTATION))
     except Exception:  # damaged tags make Pillow raise any of a dozen types
-        turn = None
-    return image if turn is None else image.transpose(turn)
+        return None
 
 
 @functools.cache
@@ -111,23 +143,28 @@ def read_picture(path):
     programs (PostScript starts Ghostscript). Raises ValueError, naming the file, when it is
     missing, empty, cut short, not a picture, or larger than 128 million pixels.
     """
-    name = printable(path)
-    if not os.path.isfile(path):
-        raise ValueError(f"Cannot read the picture {name}: there is no such file.")
-    if os.path.getsize(path) == 0:
-        raise ValueError(f"Cannot read the picture {name}: the file is empty.")
+    this = f"Cannot read the picture {path}"
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        is_missing = isinstance(error, (FileNotFoundError, NotADirectoryError, ValueError))
+        reason = "there is no such file" if is_missing else error.strerror
+        raise ValueError(f"{this}: {reason}.") from error
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a device"
+        raise ValueError(f"{this}: it is {kind}, and not a file.")
+    if status.st_size == 0:
+        raise ValueError(f"{this}: the file is empty.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, on damaged tags and on many pixels
             return decode(path)
     except UnidentifiedImageError as error:
         kinds = ", ".join(FORMATS)
-        raise ValueError(
-            f"Cannot read the picture {name}: cannot identify image file (read are {kinds})."
-        ) from error
+        raise ValueError(f"{this}: cannot identify image file (read are {kinds}).") from error
     except Exception as error:  # a damaged file makes Pillow raise any of a dozen types
-        reason = printable(" ".join(str(error).split())).rstrip(".") or type(error).__name__
-        raise ValueError(f"Cannot read the picture {name}: {reason}.") from error
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise ValueError(f"{this}: {reason}.") from error
 
 
 def decode(path):
@@ -137,9 +174,8 @@ def decode(path):
         if image.width * image.height > MAX_PIXELS:  # before any of them is decoded
             raise ValueError(f"{image.width} x {image.height} pixels are too many")
         image.load()  # Pillow turns a TIFF here, and forgets its orientation
-        turned = upright(image)
-        turned.format = image.format  # `to_rgb` asks for it
-        return to_rgb(turned)
+        turn, picture = turn_of(image), to_rgb(image)
+        return picture if turn is None else picture.transpose(turn)
 
 
 @dataclass(frozen=True)
@@ -169,9 +205,8 @@ class Preprocess:
         width, height = image.size
         short, long = min(width, height), max(width, height)
         if long > MAX_ELONGATION * short:
-            raise ValueError(
-                f"A picture of {width} x {height} pixels is too thin a strip: crop it first."
-            )
+            size = f"{width} x {height} pixels"
+            raise ValueError(f"A picture of {size} is too thin a strip: crop it first.")
         longer = int(size * long / short)
         width, height = (size, longer) if width <= height else (longer, size)
         image = image.resize((width, height), Image.BICUBIC)

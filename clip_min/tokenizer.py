@@ -32,7 +32,7 @@ import regex
 import torch
 
 from clip_min.download import cache_folder, fetch
-from clip_min.files import printable, write_whole
+from clip_min.files import printable, read_json, write_whole
 
 OPENAI_FILE = "bpe_simple_vocab_16e6.txt.gz"
 OPENAI_VOCAB_SIZE = 49408
@@ -170,8 +170,11 @@ def save_merges(merges: list[tuple[str, str]], path: str | Path) -> None:
 def read_merges(path: str | Path) -> list[tuple[str, str]]:
     """Read a file of merges (plain or .gz), at most as many as OpenAI's CLIP uses.
 
+    A file named .json is Hugging Face's tokenizer.json.
     Raises ValueError naming the file if it is damaged, or a line does not hold exactly two symbols.
     """
+    if Path(path).suffix == ".json":
+        return merges_of_json(path)
     try:
         opened = gzip.open if Path(path).suffix == ".gz" else open
         with opened(path, "rb") as file:
@@ -188,6 +191,29 @@ def read_merges(path: str | Path) -> list[tuple[str, str]]:
                 f"Line {number} of {printable(path)} should hold two symbols and a space between."
             )
     return merges
+
+
+def merges_of_json(path):
+    """Hugging Face's tokenizer.json → its merges, "a b" or ["a", "b"] there.
+
+    Raises ValueError if it is not that of a CLIP: its ids must follow from the merges, as here.
+    """
+    model = read_json(path).get("model")
+    model = model if isinstance(model, dict) else {}
+    merges = [pair.split() if isinstance(pair, str) else pair for pair in model.get("merges") or []]
+    if all(isinstance(pair, list) and len(pair) == 2 for pair in merges):
+        merges = [tuple(map(str, pair)) for pair in merges]
+        if model.get("vocab") == {symbol: i for i, symbol in enumerate(symbols_of(merges))}:
+            return merges
+    raise ValueError(f"{path} does not number its words as CLIP's tokenizer does: put the merges "
+                     "next to it, as merges.txt, if they are.")
+
+
+def symbols_of(merges):
+    """Merges → all symbols, in the order of their ids."""
+    chars = list(CHAR_OF_BYTE.values())
+    at_the_end = [char + END_OF_WORD for char in chars]
+    return [*chars, *at_the_end, *(first + second for first, second in merges), SOT, EOT]
 
 
 def find_openai_merges() -> Path | None:
@@ -256,10 +282,7 @@ class Tokenizer:
     @functools.cached_property
     def decoder(self) -> dict[int, str]:
         """Id → symbol."""
-        chars = list(CHAR_OF_BYTE.values())
-        at_the_end = [char + END_OF_WORD for char in chars]
-        merged = [first + second for first, second in self.merges]
-        return dict(enumerate([*chars, *at_the_end, *merged, SOT, EOT]))
+        return dict(enumerate(symbols_of(self.merges)))
 
     @functools.cached_property
     def encoder(self) -> dict[str, int]:

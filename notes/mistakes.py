@@ -25,11 +25,12 @@ import train
 from clip_min import load_clip
 from clip_min.data import few_shot, load_dataset, open_picture
 from clip_min.model import causal_mask
-from prompts import FILES
+from prompts import recipe_of
 from prompts.runs.batches import training_batches
 from prompts.runs.evaluation import evaluate
 from prompts.runs.features import Compute
-from prompts.runs.job import expand, nearest, run_script
+from prompts.runs.job import expand, nearest
+from prompts.runs.script import run_script
 from prompts.runs.store import make_method
 
 SHOTS = 16
@@ -67,13 +68,12 @@ def read_texts_at(place):
     def change(method):
         clip = method.clip
 
-        def text_features(texts):
-            tokens = clip.tokenizer(texts, clip.context_length)  # [K, L]
+        def encode_text(tokens):
             x = clip.transformer(clip.embed_text(tokens), causal_mask(clip.context_length))
             eos = place(tokens.argmax(dim=-1), clip.context_length)
-            return F.normalize(clip.pool_text(x[torch.arange(len(x)), eos]), dim=-1)
+            return clip.pool_text(x[torch.arange(len(x)), eos])
 
-        method.text_features = text_features
+        clip.encode_text = encode_text
         method.set_classes(method.classnames)
 
     return change
@@ -226,7 +226,7 @@ ROWS = {
 
 def measure(group, row, dataset, seed, compute):
     """Accuracy in per cent on test pictures, after learning if the group's method learns."""
-    recipe, clip = FILES[group].TINY, load_clip("tiny")
+    recipe, clip = recipe_of(group, "tiny"), load_clip("tiny")
     options = {**recipe.options, **row.options} if recipe else row.options
     torch.manual_seed(seed)
     method = make_method(group, clip, dataset, options)

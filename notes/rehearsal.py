@@ -40,10 +40,10 @@ from clip_min.data import few_shot, load_dataset
 from clip_min.data.layouts import benchmark_folder, picture_folder
 from notes.random_weights import TOWERS, weights_file
 from notes.speed import machine, peak_gb, seconds
-from prompts import FILES, METHODS, method_class
+from prompts import METHODS, recipe_of
 from prompts.runs.batches import training_batches
 from prompts.runs.evaluation import image_features
-from prompts.runs.job import run_script
+from prompts.runs.script import run_script
 from train import train
 
 SHOTS = 16
@@ -98,7 +98,7 @@ def measure(name, weights, data_root, steps, pictures):
     clip, dataset = load_clip(weights), load_dataset("eurosat", data_root)
     found = dict(load_s=time.process_time() - start)
     torch.manual_seed(1)
-    method, recipe = METHODS[name](clip, dataset.classnames).eval(), FILES[name].PAPER
+    method, recipe = METHODS[name](clip, dataset.classnames).eval(), recipe_of(name, "ViT-B/16")
     few, val = few_shot(dataset, SHOTS, 1)
     features = torch.randn(pictures, clip.text_projection.shape[1])
     with torch.no_grad():
@@ -180,7 +180,7 @@ def main():
     for model in flags.model:
         tried = flags.method or METHODS
         if model == "RN50":  # it has no blocks of a vision transformer to put prompts into
-            tried = [name for name in tried if method_class(name).image_tower_is_frozen]
+            tried = [name for name in tried if METHODS[name].image_tower_is_frozen]
         weights = weights_file(flags.out / ("small" if flags.small else "full"), model, flags.small)
         print(f"\n{weights}, {weights.stat().st_size / 1e6:.0f} MB", flush=True)
         walk_through(weights, tried, root)

@@ -10,6 +10,8 @@ A method is built from a frozen CLIP and class names, and every method answers t
 
     method.image_tower_is_frozen                 whether encode_image is CLIP's own, so that
                                                  features can be computed once and kept
+    method.has_class_weights                     whether one text vector describes a class, for all
+                                                 pictures: class_weights() gives them [K, E]
 
 The rooms of this folder:
 
@@ -20,47 +22,47 @@ The rooms of this folder:
     vpt.py           VPT: learned prompts in the image tower
     upt.py           UPT: one set of prompts for both towers
     joint.py         joint, shared, mlp: the designs that UPT is compared with
+    kgcoop.py        KgCoOp: CoOp, held near hand-written words
+    maple.py         MaPLe: visual prompts made from deep text prompts
+    promptsrc.py     PromptSRC: deep prompts in both towers, held near the frozen CLIP
     runs/            what may change a number: command line, runs, features, evaluation
     reports/         what may only show one: tables, plots, predictions
 
 Beside its class, each file holds two recipes (clip_min/prompting/recipe.py): `PAPER`, from its
-paper, and `TINY`, for the tiny CLIP. Both are None where there is no gradient descent: zero-shot CLIP
-learns nothing, and the linear probe has a method `fit`.
+paper, and `TINY`, for the tiny CLIP. Both are None where there is no gradient descent: zero-shot
+CLIP learns nothing, and the linear probe has a method `fit`.
 """
 
-from functools import partial
+import inspect
 
-from prompts import cocoop, coop, joint, linear_probe, upt, vpt, zero_shot
+from prompts.cocoop import CoCoOp
+from prompts.coop import CoOp
+from prompts.joint import MLP, Joint, Shared
+from prompts.kgcoop import KgCoOp
+from prompts.linear_probe import LinearProbe
+from prompts.maple import MaPLe
+from prompts.promptsrc import PromptSRC
+from prompts.upt import UPT
+from prompts.vpt import VPT
+from prompts.zero_shot import ZeroShot
 
 METHODS = {
-    "zero_shot": zero_shot.ZeroShot,
-    "linear_probe": linear_probe.LinearProbe,
-    "coop": coop.CoOp,
-    "cocoop": cocoop.CoCoOp,
-    "vpt": vpt.VPT,
-    "upt": upt.UPT,
-    "joint": partial(joint.Joint, "joint"),
-    "shared": partial(joint.Joint, "shared"),
-    "mlp": partial(joint.Joint, "mlp"),
+    "zero_shot": ZeroShot,
+    "linear_probe": LinearProbe,
+    "coop": CoOp,
+    "cocoop": CoCoOp,
+    "vpt": VPT,
+    "upt": UPT,
+    "joint": Joint,
+    "shared": Shared,
+    "mlp": MLP,
+    "kgcoop": KgCoOp,
+    "maple": MaPLe,
+    "promptsrc": PromptSRC,
 }
-FILES = {  # the file of each method: its head, its code, its recipes PAPER and TINY
-    "zero_shot": zero_shot,
-    "linear_probe": linear_probe,
-    "coop": coop,
-    "cocoop": cocoop,
-    "vpt": vpt,
-    "upt": upt,
-    "joint": joint,
-    "shared": joint,
-    "mlp": joint,
-}
-
-
-def method_class(name):
-    """The name of a method → its class."""
-    return getattr(METHODS[name], "func", METHODS[name])  # of a partial: the class in it
 
 
 def recipe_of(name, model):
     """Names of a method and a CLIP → the recipe in the method's file; None: no gradient descent."""
-    return FILES[name].TINY if model == "tiny" else FILES[name].PAPER
+    file = inspect.getmodule(METHODS[name])
+    return file.TINY if model == "tiny" else file.PAPER

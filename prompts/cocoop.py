@@ -15,8 +15,8 @@ The prompts, and with them the class vectors, are then different for every pictu
 | (3)      | h_theta       | meta_net        | E → E/16 → D_t                   |
 | (3)      | pi            | pi              | [B, D_t]                         |
 | (3)      | v_m, v_m(x)   | ctx, context    | [M, D_t], [B, M, D_t]            |
-| (2), (3) | c_i           | symbols         | [K, 77]                          |
-| (2), (3) | t_i           | embed           | [K, 77, D_t]                     |
+| (2), (3) | c_i           | names           | K class names                    |
+| (2), (3) | t_i           | symbols, embed  | [K, L], [K, L, D_t]              |
 | (3)      | g(t_i(x))     | class_weights   | [B, K, E]                        |
 
 Differs from the paper / the published code:
@@ -33,11 +33,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from clip_min.prompting.names import readable_names
 from clip_min.model import causal_mask, cosines
+from clip_min.prompting.names import readable_names
 from clip_min.prompting.options import initial_context
-from clip_min.prompting.tree import embed, encode_trees, grow_trees, pad, splice
 from clip_min.prompting.recipe import Recipe
+from clip_min.prompting.tree import embed, encode_trees, grow_trees, pad, splice
 
 # CoCoOp Sec. 4, "Training Details"; the crops are the published configuration's.
 PAPER = Recipe(lr=0.002, epochs={1: 10, 2: 10, 4: 10, 8: 10, 16: 10}, batch_size=1)
@@ -56,6 +56,7 @@ class CoCoOp(nn.Module):
     An n_ctx that the default words do not fit means a random start.
     """
     image_tower_is_frozen = True  # so its features can be computed once and kept
+    has_class_weights = False  # each picture has its own
 
     def __init__(self, clip, classnames, template=None, n_ctx=None, ctx_init="a photo of a"):
         super().__init__()
@@ -74,7 +75,7 @@ class CoCoOp(nn.Module):
         return self.clip.encode_image(images)
 
     def set_classes(self, classnames):
-        """K class names → their prompts: `symbols` [K, 77] and `eos` [K], and the same as trees.
+        """K class names → their prompts: `symbols` [K, L] and `eos` [K], and the same as trees.
 
         Raises ValueError for a name that is too long.
         """
@@ -93,11 +94,11 @@ class CoCoOp(nn.Module):
         return self.ctx + pi[:, None]  # CoCoOp Eq. (3): v_m(x) = v_m + pi
 
     def plain_class_weights(self, context):
-        """v(x) [B, M, D_t] → g(t(x)) [B, K, E], as published: picture by picture, padded to 77."""
+        """v(x) [B, M, D_t] → g(t(x)) [B, K, E], as published: picture by picture, padded to L."""
         clip, weights = self.clip, []
         for v in context:
             # CoCoOp Eq. (3): t_i(x) = {v_1(x), …, v_M(x), c_i}
-            x = embed(clip, self.symbols, v) + clip.positional_embedding  # [K, 77, D_t]
+            x = embed(clip, self.symbols, v) + clip.positional_embedding  # [K, L, D_t]
             x = clip.transformer(x, causal_mask(x.shape[1], x.device))
             weights.append(clip.pool_text(x[torch.arange(len(x)), self.eos]))
         return torch.stack(weights)

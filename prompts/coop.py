@@ -13,8 +13,8 @@ frozen text tower. All classes share the context (unified), or each has its own 
 | (1), (3) | f             | image_features  | [B, E]                           |
 | (1), (3) | 1/tau         | logit_scale.exp | a number                         |
 | (2), (4) | [V]_1 … [V]_M | ctx             | [M, D_t], or [K, M, D_t] for CSC |
-| (2), (4) | [CLASS]       | symbols         | [K, 77]                          |
-| (2), (4) | t             | embed           | [K, 77, D_t]                     |
+| (2), (4) | [CLASS]       | names           | K class names                    |
+| (2), (4) | t             | symbols, embed  | [K, L], [K, L, D_t]              |
 | (3)      | g(t_i)        | class_weights   | [K, E]                           |
 
 Differs from the paper / the published code:
@@ -29,11 +29,11 @@ Differs from the paper / the published code:
 import torch
 from torch import nn
 
-from clip_min.prompting.names import readable_names
 from clip_min.model import causal_mask, cosines
+from clip_min.prompting.names import readable_names
 from clip_min.prompting.options import check_choice, initial_context
-from clip_min.prompting.tree import embed, encode_trees, grow_trees, pad, splice
 from clip_min.prompting.recipe import Recipe
+from clip_min.prompting.tree import embed, encode_trees, grow_trees, pad, splice
 
 # CoOp Sec. 3.1, "Training Details"; the crops are the published configuration's.
 PAPER = Recipe(lr=0.002, epochs={1: 50, 2: 100, 4: 100, 8: 200, 16: 200}, batch_size=32,
@@ -51,6 +51,7 @@ class CoOp(nn.Module):
     class_token_position: "end", "middle" or "front". class_specific: each class has a context.
     """
     image_tower_is_frozen = True  # so its features can be computed once and kept
+    has_class_weights = True
 
     def __init__(self, clip, classnames, template=None, n_ctx=None, class_token_position="end",
                  class_specific=False, ctx_init=None):
@@ -71,7 +72,7 @@ class CoOp(nn.Module):
         return self.clip.encode_image(images)
 
     def set_classes(self, classnames):
-        """K class names → their prompts: `symbols` [K, 77] and `eos` [K], and the same as trees.
+        """K class names → their prompts: `symbols` [K, L] and `eos` [K], and the same as trees.
 
         Raises ValueError for a name that is too long.
         With class-specific contexts, it raises ValueError for other classes than the first ones.
@@ -92,10 +93,10 @@ class CoOp(nn.Module):
         self.to(self.clip.positional_embedding.device)
 
     def plain_class_weights(self):
-        """g(t) [K, E], not normalised, as published: every prompt is padded to 77 tokens."""
+        """g(t) [K, E], not normalised, as published: every prompt is padded to L tokens (77)."""
         clip, v = self.clip, self.ctx.flatten(0, -2)  # [M, D_t], or [K·M, D_t]
         # CoOp Eq. (2): t = [V]_1 … [V]_M [CLASS]; CoOp Eq. (4): t = … [V]_M/2 [CLASS] … [V]_M
-        x = embed(clip, self.symbols, v) + clip.positional_embedding  # [K, 77, D_t]
+        x = embed(clip, self.symbols, v) + clip.positional_embedding  # [K, L, D_t]
         x = clip.transformer(x, causal_mask(x.shape[1], x.device))
         return clip.pool_text(x[torch.arange(len(x)), self.eos])
 

@@ -27,6 +27,9 @@ Differs from the paper, which gives these designs a figure and a few sentences e
   takes them to the image tower, whose width differs.
 - mlp: Linear, ReLU, Linear, all D_t wide, as the FFN in upt.py. No residual, no LayerNorm.
 
+The file is longer than others because it holds three methods. They differ in `__init__` and
+`prompts`; what all of them do with their prompts is written once, in the functions at the end.
+
     python train.py --method joint shared mlp      (measured times and accuracies: notes/results.md)
 """
 
@@ -35,8 +38,8 @@ from torch import nn
 
 from clip_min.model import CLS, cosines
 from clip_min.prompting.options import check_choice, prompted_layers
-from clip_min.prompting.tree import encode_trees, grow_trees, splice
 from clip_min.prompting.recipe import Recipe
+from clip_min.prompting.tree import encode_trees, grow_trees, splice
 
 # UPT Appendix B; the epochs are CoOp's (arXiv:2109.01134, Sec. 3.1), on whose code UPT is built.
 PAPER = Recipe(lr=0.002, epochs={1: 50, 2: 100, 4: 100, 8: 200, 16: 200}, batch_size=32,
@@ -47,48 +50,29 @@ TINY = Recipe(lr=0.02, epochs={1: 8, 2: 16, 4: 16, 8: 32, 16: 32}, batch_size=32
 
 
 class Joint(nn.Module):
-    """Learned prompts in both towers, from one of three sources.
+    """UPT Fig. 5 (a): text prompts T and visual prompts V, learned side by side.
 
-    design: "joint", "shared" or "mlp". n_ctx: prompts for each tower at each layer (n). depth:
-    number of layers that get prompts; "deep": all that both towers have. text_depth: of the text
-    tower; 1: at its input only, as joint always has it. template: unused.
+    n_ctx: prompts for each tower at each layer (n). depth: number of layers of the image tower that
+    get prompts; "deep": all that both towers have. text_depth: always 1. template: unused.
     """
     image_tower_is_frozen = False
+    has_class_weights = True
 
-    def __init__(self, design, clip, classnames, template=None, n_ctx=4, depth="deep",
-                 text_depth="deep"):
+    def __init__(self, clip, classnames, template=None, n_ctx=4, depth="deep", text_depth="deep"):
         super().__init__()
-        check_choice("design", design, ("joint", "shared", "mlp"))
-        if design == "joint":
-            check_choice("text_depth", text_depth, ("deep", 1))
-        depth, text_depth = prompted_layers(clip, design, n_ctx, depth, text_depth)
-        self.clip, self.design, self.n_ctx, self.text_depth = clip, design, n_ctx, text_depth
+        check_choice("text_depth", text_depth, ("deep", 1))
+        depth, _ = prompted_layers(clip, "joint", n_ctx, depth, text_depth)
+        self.clip, self.n_ctx = clip, n_ctx
         D_t, D_v = len(clip.ln_final.weight), len(clip.visual.ln_post.weight)
-        if design == "joint":
-            words = clip.token_embedding.weight[clip.tokenizer.encode("a photo of a")]
-            start = words if len(words) == n_ctx else 0.02 * torch.randn(n_ctx, D_t)
-            self.T = nn.Parameter(start[None].clone())
-            self.V = nn.Parameter(0.02 * torch.randn(depth, n_ctx, D_v))
-        elif design == "shared":
-            self.U = nn.Parameter(0.02 * torch.randn(depth, n_ctx, D_t))
-            self.to_visual = nn.Linear(D_t, D_v)
-        else:
-            self.U = nn.Parameter(0.02 * torch.randn(depth, 2 * n_ctx, D_t))
-            self.mlp = nn.Sequential(nn.Linear(D_t, D_t), nn.ReLU(), nn.Linear(D_t, D_t))
-            self.to_visual = nn.Linear(D_t, D_v)
+        words = clip.token_embedding.weight[clip.tokenizer.encode("a photo of a")]
+        start = words if len(words) == n_ctx else 0.02 * torch.randn(n_ctx, D_t)
+        self.T = nn.Parameter(start[None].clone())
+        self.V = nn.Parameter(0.02 * torch.randn(depth, n_ctx, D_v))
         self.set_classes(classnames)
 
     def encode_image(self, images):
         """images [B, 3, H, W] → z [B, E], not normalised."""
-        visual, (_, V) = self.clip.visual, self.prompts()  # V [depth, n, D_v]
-        x = visual.embed(images)  # [B, 1+S, D_v]: [CLS] and the patches
-        B, patches = len(x), x.shape[1] - 1
-        for i, layer in enumerate(visual.transformer.layers(rows=CLS)):
-            if i < len(V):
-                # UPT Eq. (4): [c, _, Z] = l_i([c, V^i, Z]); what came out at V's place is dropped
-                x = torch.cat([x[:, :1], V[i].expand(B, -1, -1), x[:, -patches:]], dim=1)
-            x = layer(x)  # [B, 1+n+S, D_v]. UPT Eq. (3): [c, Z] = l_i([c, Z])
-        return visual.pool(x)
+        return prompted_image_features(self.clip, images, self.prompts()[1])
 
     def set_classes(self, classnames):
         """K class names → their prompts, as `trees`."""
@@ -96,19 +80,12 @@ class Joint(nn.Module):
         self.to(self.clip.positional_embedding.device)
 
     def prompts(self):
-        """→ text prompts T [1 or text_depth, n, D_t] and visual prompts V [depth, n, D_v]."""
-        if self.design == "joint":
-            return self.T, self.V  # UPT Fig. 5 (a)
-        if self.design == "shared":
-            return self.U[: self.text_depth], self.to_visual(self.U)  # UPT Fig. 5 (b)
-        U_t, U_v = self.mlp(self.U).split(self.n_ctx, dim=1)  # UPT Fig. 5 (c)
-        return U_t[: self.text_depth], self.to_visual(U_v)
+        """→ text prompts T [1, n, D_t] and visual prompts V [depth, n, D_v]."""
+        return self.T, self.V
 
     def class_weights(self):
         """→ w [K, E], not normalised."""
-        T, _ = self.prompts()  # [1 or text_depth, n, D_t]
-        # UPT Eq. (2): [t_1, …, t_m, CLASS]; T^2, T^3, … stand there in the next layers
-        return encode_trees(self.clip, self.trees, T[:1], deeper=T[1:]).squeeze(0)  # [1, K, E]
+        return prompted_class_weights(self.clip, self.trees, self.prompts()[0])
 
     def classify(self, image_features):
         """z [B, E] → logits [B, K]."""
@@ -118,3 +95,111 @@ class Joint(nn.Module):
     def forward(self, images):
         """images [B, 3, H, W] → logits [B, K]."""
         return self.classify(self.encode_image(images))
+
+
+class Shared(nn.Module):
+    """UPT Fig. 5 (b): one set of prompts U, the same in both towers.
+
+    n_ctx, depth, template: see `Joint`. text_depth: layers of the text tower that get prompts; 1:
+    at its input only; "deep": as many as `depth`.
+    """
+    image_tower_is_frozen = False
+    has_class_weights = True
+
+    def __init__(self, clip, classnames, template=None, n_ctx=4, depth="deep", text_depth="deep"):
+        super().__init__()
+        depth, text_depth = prompted_layers(clip, "shared", n_ctx, depth, text_depth)
+        self.clip, self.n_ctx, self.text_depth = clip, n_ctx, text_depth
+        D_t, D_v = len(clip.ln_final.weight), len(clip.visual.ln_post.weight)
+        self.U = nn.Parameter(0.02 * torch.randn(depth, n_ctx, D_t))
+        self.to_visual = nn.Linear(D_t, D_v)
+        self.set_classes(classnames)
+
+    def encode_image(self, images):
+        """images [B, 3, H, W] → z [B, E], not normalised."""
+        return prompted_image_features(self.clip, images, self.prompts()[1])
+
+    def set_classes(self, classnames):
+        """K class names → their prompts, as `trees`."""
+        self.trees = grow_trees(splice(self.clip, classnames, self.n_ctx))
+        self.to(self.clip.positional_embedding.device)
+
+    def prompts(self):
+        """→ text prompts T [text_depth, n, D_t] and visual prompts V [depth, n, D_v]."""
+        return self.U[: self.text_depth], self.to_visual(self.U)
+
+    def class_weights(self):
+        """→ w [K, E], not normalised."""
+        return prompted_class_weights(self.clip, self.trees, self.prompts()[0])
+
+    def classify(self, image_features):
+        """z [B, E] → logits [B, K], UPT Eq. (1)."""
+        return self.clip.logit_scale.exp() * cosines(image_features, self.class_weights())
+
+    def forward(self, images):
+        """images [B, 3, H, W] → logits [B, K]."""
+        return self.classify(self.encode_image(images))
+
+
+class MLP(nn.Module):
+    """UPT Fig. 5 (c): one set of prompts U, transformed by two layers and cut in two.
+
+    Its options are those of `Shared`.
+    """
+    image_tower_is_frozen = False
+    has_class_weights = True
+
+    def __init__(self, clip, classnames, template=None, n_ctx=4, depth="deep", text_depth="deep"):
+        super().__init__()
+        depth, text_depth = prompted_layers(clip, "mlp", n_ctx, depth, text_depth)
+        self.clip, self.n_ctx, self.text_depth = clip, n_ctx, text_depth
+        D_t, D_v = len(clip.ln_final.weight), len(clip.visual.ln_post.weight)
+        self.U = nn.Parameter(0.02 * torch.randn(depth, 2 * n_ctx, D_t))
+        self.mlp = nn.Sequential(nn.Linear(D_t, D_t), nn.ReLU(), nn.Linear(D_t, D_t))
+        self.to_visual = nn.Linear(D_t, D_v)
+        self.set_classes(classnames)
+
+    def encode_image(self, images):
+        """images [B, 3, H, W] → z [B, E], not normalised."""
+        return prompted_image_features(self.clip, images, self.prompts()[1])
+
+    def set_classes(self, classnames):
+        """K class names → their prompts, as `trees`."""
+        self.trees = grow_trees(splice(self.clip, classnames, self.n_ctx))
+        self.to(self.clip.positional_embedding.device)
+
+    def prompts(self):
+        """→ text prompts T [text_depth, n, D_t] and visual prompts V [depth, n, D_v]."""
+        U_t, U_v = self.mlp(self.U).split(self.n_ctx, dim=1)  # [depth, n, D_t] each
+        return U_t[: self.text_depth], self.to_visual(U_v)
+
+    def class_weights(self):
+        """→ w [K, E], not normalised."""
+        return prompted_class_weights(self.clip, self.trees, self.prompts()[0])
+
+    def classify(self, image_features):
+        """z [B, E] → logits [B, K], UPT Eq. (1)."""
+        return self.clip.logit_scale.exp() * cosines(image_features, self.class_weights())
+
+    def forward(self, images):
+        """images [B, 3, H, W] → logits [B, K]."""
+        return self.classify(self.encode_image(images))
+
+
+def prompted_image_features(clip, images, V):
+    """images [B, 3, H, W], visual prompts V [depth, n, D_v] → z [B, E], not normalised."""
+    visual = clip.visual
+    x = visual.embed(images)  # [B, 1+S, D_v]: [CLS] and the patches
+    B, patches = len(x), x.shape[1] - 1
+    for i, layer in enumerate(visual.transformer.layers(rows=CLS)):
+        if i < len(V):
+            # UPT Eq. (4): [c, _, Z] = l_i([c, V^i, Z]); what came out at V's place is dropped
+            x = torch.cat([x[:, :1], V[i].expand(B, -1, -1), x[:, -patches:]], dim=1)
+        x = layer(x)  # [B, 1+n+S, D_v]. UPT Eq. (3): [c, Z] = l_i([c, Z])
+    return visual.pool(x)
+
+
+def prompted_class_weights(clip, trees, T):
+    """Prompts as trees, text prompts T [depth, n, D_t] → w [K, E], not normalised."""
+    # UPT Eq. (2): [t_1, …, t_m, CLASS]; T^2, T^3, … stand there in the next layers
+    return encode_trees(clip, trees, T[:1], deeper=T[1:]).squeeze(0)  # [1, K, E] → [K, E]

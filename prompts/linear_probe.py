@@ -33,7 +33,7 @@ from torch import nn
 
 from clip_min.prompting.names import readable_names
 
-PAPER = TINY = None  # no learning rate: the optimum of a convex function
+PAPER, TINY = None, None  # no learning rate: the optimum of a convex function
 
 
 class LinearProbe(nn.Module):
@@ -41,7 +41,8 @@ class LinearProbe(nn.Module):
 
     C: inverse strength of the penalty on weights; None: searched in every `fit`. template: unused.
     """
-    image_tower_is_frozen = True  # a picture's feature never changes: compute it once and keep it
+    image_tower_is_frozen = True  # so its features can be computed once and kept
+    has_class_weights = False  # no text feature describes a class
 
     def __init__(self, clip, classnames, template=None, C=None):
         super().__init__()
@@ -85,6 +86,7 @@ class LinearProbe(nn.Module):
 
         self.C = search_C(hits) if self.searches else self.C
         self.weight.data, self.bias.data = (x.to(self.weight) for x in solve(self.C))
+        return {"C": self.C}
 
     def classify(self, image_features):
         """features [B, E] → logits [B, K]: W f + b, in fp32 also under autocast."""

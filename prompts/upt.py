@@ -12,7 +12,8 @@ them look at each other; then they are cut in two, a half for each tower, layer 
 | (2) | t_1 … t_m, CLASS  | T[:1], trees                          | [1, n, D_t]               |
 | (3) | c, Z, l_i         | x[:, :1], x[:, -patches:], layer      | [B, 1, D_v], [B, S, D_v]  |
 | (4) | V^i               | V[i]                                  | [n, D_v]                  |
-| (5) | U, SA, FFN, LN    | U, self_attention, ffn, ln_1, ln_2    | [depth, 2n, D_t]          |
+| (5) | U, U', U-hat      | U, U1, U_hat                          | [depth, 2n, D_t]          |
+| (5) | SA, FFN, LN       | self_attention, ffn, ln_1, ln_2       | the same                  |
 
 Differs from the paper, where it is silent (notes/upt.md tells how others closed these gaps):
 - Sizes of theta, map D_t → D_v: the author's later release. Visual prompts enter after `ln_pre`.
@@ -25,9 +26,10 @@ import torch
 from torch import nn
 
 from clip_min.model import CLS, cosines
-from clip_min.prompting.options import check_choice, check_heads, check_positive, check_share, prompted_layers
-from clip_min.prompting.tree import encode_trees, grow_trees, splice
+from clip_min.prompting.options import check_choice, check_heads, check_positive, check_share
+from clip_min.prompting.options import prompted_layers
 from clip_min.prompting.recipe import Recipe
+from clip_min.prompting.tree import encode_trees, grow_trees, splice
 
 # UPT Appendix B; the epochs are CoOp's (arXiv:2109.01134, Sec. 3.1), on whose code UPT is built.
 PAPER = Recipe(lr=0.002, epochs={1: 50, 2: 100, 4: 100, 8: 200, 16: 200}, batch_size=32,
@@ -45,6 +47,7 @@ class UPT(nn.Module):
     a standard deviation. heads, dropout, attention: of theta. template: unused.
     """
     image_tower_is_frozen = False
+    has_class_weights = True
 
     def __init__(self, clip, classnames, template=None, n_ctx=4, depth="deep", text_depth="deep",
                  start=0.02, heads=1, dropout=0.0, attention="normed"):
@@ -111,20 +114,22 @@ class Theta(nn.Module):
     def self_attention(self, U):
         """SA: U [depth, 2n, D] → the same shape; each prompt looks at all prompts of its layer."""
         q, k, v = self.in_proj(U).chunk(3, dim=-1)  # [depth, 2n, D] each
-        if self.attention == "released":  # a softmax over one prompt, itself: the weight is 1
-            return self.out_proj(v)
         q, k, v = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (q, k, v))
         mixed = nn.functional.scaled_dot_product_attention(q, k, v)  # [depth, H, 2n, D/H]
+        if self.attention == "released":  # a softmax over one prompt, itself: the weight is 1
+            mixed = v
         return self.out_proj(mixed.transpose(1, 2).flatten(2))
 
     def forward(self, U):
         """U [depth, 2n, D] → U-hat [depth, 2n, D]."""
-        if self.attention == "released":
-            U = self.ln_1(U + self.dropout(self.self_attention(U)))
-            return U + self.dropout(self.ffn(self.ln_2(U)))
-        # UPT Eq. (5): U' = SA(U) + LN(U), here SA(LN U);  U-hat = FFN(LN(U')) + LN(U')
-        normed = self.ln_1(U)
-        seen = U if self.attention == "literal" else normed
-        U = self.dropout(self.self_attention(seen)) + normed
-        normed = self.ln_2(U)
-        return self.dropout(self.ffn(normed)) + normed
+        if self.attention != "released":
+            # UPT Eq. (5): U' = SA(U) + LN(U), here SA(LN U);  U-hat = FFN(LN(U')) + LN(U')
+            LN_U = self.ln_1(U)
+            seen = U if self.attention == "literal" else LN_U
+            U1 = self.dropout(self.self_attention(seen)) + LN_U
+            LN_U1 = self.ln_2(U1)
+            U_hat = self.dropout(self.ffn(LN_U1)) + LN_U1
+        else:
+            U1 = self.ln_1(U + self.dropout(self.self_attention(U)))
+            U_hat = U1 + self.dropout(self.ffn(self.ln_2(U1)))
+        return U_hat

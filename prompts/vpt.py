@@ -11,7 +11,7 @@ own, and what comes out in their place is thrown away. The text stays hand-writt
 
 | Eq.     | paper | code                         | shape                          |
 | ------- | ----- | ---------------------------- | ------------------------------ |
-| UPT (1) | w_i   | weights                      | [K, E]                         |
+| UPT (1) | w_i   | class_weights                | [K, E]                         |
 | UPT (1) | z     | image_features               | [B, E]                         |
 | UPT (3) | l_i   | visual.transformer.layers    |                                |
 | UPT (3) | c, Z  | x[:, :1], x[:, -patches:]    | [B, 1, D_v], [B, S, D_v]       |
@@ -27,12 +27,15 @@ Differs from the paper / the published code:
 """
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from clip_min.prompting.names import readable_names
 from clip_min.model import CLS, cosines
-from clip_min.prompting.options import check_choice, check_count, check_vision_transformer, number_of_layers
+from clip_min.prompting.names import readable_names
+from clip_min.prompting.options import check_choice, check_count, number_of_layers
+from clip_min.prompting.options import check_vision_transformer
 from clip_min.prompting.recipe import Recipe
+from clip_min.prompting.words import word_vectors
 
 # UPT Appendix B; the epochs are CoOp's (arXiv:2109.01134, Sec. 3.1), on whose code UPT is built.
 PAPER = Recipe(lr=0.002, epochs={1: 50, 2: 100, 4: 100, 8: 200, 16: 200}, batch_size=32,
@@ -50,16 +53,10 @@ class VPT(nn.Module):
     template: the hand-written prompt, with {} for the class name.
     """
     image_tower_is_frozen = False
+    has_class_weights = True
 
-    def __init__(
-        self,
-        clip,
-        classnames,
-        template="a photo of a {}.",
-        n_ctx=4,
-        depth="deep",
-        before_ln_pre=False,
-    ):
+    def __init__(self, clip, classnames, template="a photo of a {}.", n_ctx=4, depth="deep",
+                 before_ln_pre=False):
         super().__init__()
         check_vision_transformer(clip, "VPT")
         check_choice("before_ln_pre", before_ln_pre, (True, False))
@@ -83,18 +80,19 @@ class VPT(nn.Module):
         return visual.pool(x)
 
     def set_classes(self, classnames):
-        """K class names → w, kept as `weights` [K, E]."""
-        clip, device = self.clip, self.clip.positional_embedding.device
-        texts = [self.template.format(name) for name in readable_names(classnames)]
-        with torch.no_grad():
-            weights = clip.encode_text(clip.tokenizer(texts, clip.context_length).to(device))
-        self.register_buffer("weights", nn.functional.normalize(weights, dim=-1), persistent=False)
-        self.to(device)
+        """K class names → w of the hand-written prompt, kept as `weights` [K, E] of length 1."""
+        w = word_vectors(self.clip, readable_names(classnames), [self.template])
+        self.register_buffer("weights", F.normalize(w, dim=-1), persistent=False)
+        self.to(self.clip.positional_embedding.device)
+
+    def class_weights(self):
+        """→ w [K, E], of length 1."""
+        return self.weights
 
     def classify(self, image_features):
         """z [B, E] → logits [B, K]."""
         # UPT Eq. (1): p(y=i|x) = exp(cos(w_i, z)/tau) / sum_j exp(cos(w_j, z)/tau)
-        return self.clip.logit_scale.exp() * cosines(image_features, self.weights)
+        return self.clip.logit_scale.exp() * cosines(image_features, self.class_weights())
 
     def forward(self, images):
         """images [B, 3, H, W] → logits [B, K]."""

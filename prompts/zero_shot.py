@@ -11,7 +11,7 @@ picture's feature f. Several sentences for each class can be averaged into one w
 | Eq.      | paper            | code            | shape    |
 | -------- | ---------------- | --------------- | -------- |
 | CoOp (1) | f (UPT: z)       | image_features  | [B, E]   |
-| CoOp (1) | w_i              | weights         | [K, E]   |
+| CoOp (1) | w_i              | class_weights   | [K, E]   |
 | CoOp (1) | 1/tau            | logit_scale.exp | a number |
 | CoOp (1) | p(y = i given x) | classify        | [B, K]   |
 
@@ -27,11 +27,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from clip_min.prompting.names import readable_names
 from clip_min.model import cosines
+from clip_min.prompting.names import readable_names
 from clip_min.prompting.options import check_choice
+from clip_min.prompting.words import word_vectors
 
-PAPER = TINY = None  # nothing to train
+PAPER, TINY = None, None  # nothing to train
 
 # The seven templates that CLIP's authors selected on ImageNet (CoOp, Sec. 3.3).
 ENSEMBLE = (
@@ -53,6 +54,7 @@ class ZeroShot(nn.Module):
     take "seven" for it on ImageNet, as the paper does).
     """
     image_tower_is_frozen = True  # so its features can be computed once and kept
+    has_class_weights = True
 
     def __init__(self, clip, classnames, template="a photo of a {}.", templates="dataset"):
         super().__init__()
@@ -65,27 +67,23 @@ class ZeroShot(nn.Module):
         """images [B, 3, H, W] → f [B, E], not normalised."""
         return self.clip.encode_image(images)
 
-    @torch.no_grad()
     def set_classes(self, classnames):
         """K class names → w, kept as `weights` [K, E] of length 1."""
         names, features = readable_names(classnames), []
         for template in self.templates:
-            features.append(self.text_features([template.format(name) for name in names]))
+            features.append(F.normalize(word_vectors(self.clip, names, [template]), dim=-1))
         mean = torch.stack(features).mean(dim=0)  # [number of templates, K, E] → [K, E]
         self.register_buffer("weights", F.normalize(mean, dim=-1), persistent=False)
 
-    def text_features(self, texts):
-        """K texts → features [K, E] of length 1."""
-        clip = self.clip
-        tokens = clip.tokenizer(texts, clip.context_length)  # [K, L]
-        features = clip.encode_text(tokens.to(clip.positional_embedding.device))
-        return F.normalize(features, dim=-1)
+    def class_weights(self):
+        """→ w [K, E], of length 1."""
+        return self.weights
 
     def classify(self, image_features):
         """f [B, E] → logits [B, K], whose softmax is p(y|x)."""
         # CoOp Eq. (1), CoCoOp Eq. (1), UPT Eq. (1):
         # p(y=i|x) = exp(cos(w_i, f)/tau) / sum_j exp(cos(w_j, f)/tau)
-        return self.clip.logit_scale.exp() * cosines(image_features, self.weights)
+        return self.clip.logit_scale.exp() * cosines(image_features, self.class_weights())
 
     def forward(self, images):
         """images [B, 3, H, W] → logits [B, K]."""

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from clip_min import load_clip
+from clip_min.data.names import note_once
 from clip_min.model import build_clip
 from clip_min.tokenizer import save_merges
 from clip_min.world import benchmarks
-from prompts.runs import job as flags
+from prompts.runs import script as flags
 from tests import beside
 from tests.golden.weights import golden_state_dict
 from tests.helpers import GOLDEN, letters_tokenizer
@@ -65,6 +66,12 @@ def default_end():
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+@pytest.fixture(autouse=True)
+def nothing_was_noted():
+    """A note that is given once in a process is given once in a test."""
+    note_once.cache_clear()
+
+
 @pytest.fixture(scope="module")
 def few_pictures():
     """A world of a few pictures; what a script changes in its process is undone."""
@@ -88,3 +95,10 @@ def folder(tmp_path):
     """An empty folder with the merges of the small models."""
     save_merges(MERGES, tmp_path / "merges.txt")
     return tmp_path
+
+
+def pytest_ignore_collect(collection_path, config):
+    """The attacks are run when they are asked for: `pytest tests/hostile`."""
+    if collection_path.name == "hostile" and not any("hostile" in each for each in config.args):
+        return True
+    return None

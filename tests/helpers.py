@@ -10,11 +10,13 @@ from clip_min.model import CLIP, VisionTransformer
 from clip_min.tokenizer import Tokenizer, save_merges
 from notes.exercises.plain_towers import plain_class_weights, plain_image_features  # noqa: F401
 from prompts import METHODS
+from tests.golden.weights import golden_tensor
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = json.loads((ROOT / "tests" / "golden" / "clip.json").read_text())
 VPT = json.loads((ROOT / "tests" / "golden" / "vpt.json").read_text())
 LEARNERS = json.loads((ROOT / "tests" / "golden" / "prompt_learners.json").read_text())
+AFTER = json.loads((ROOT / "tests" / "golden" / "after.json").read_text())
 NAMES = ["cat", "yellow_rose", "annual crop land", "dog"]
 
 
@@ -59,6 +61,19 @@ def published_tokenizer(tokenizer):
     published = copy.copy(tokenizer)
     published.encode = ids.__getitem__
     return published
+
+
+def tokenizer_of_after(tokenizer):
+    """A copy of the tokenizer that knows the texts of after.json as OpenAI's does."""
+    published = copy.copy(tokenizer)
+    published.encode = AFTER["token_ids"].__getitem__
+    return published
+
+
+def golden_images():
+    """The pictures [3, 3, 32, 32] of the golden figures."""
+    image = GOLDEN["vit"]["image"]
+    return golden_tensor(image["name"], image["shape"], kind="image")
 
 
 def full_size_clip(tokenizer):

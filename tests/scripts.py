@@ -1,5 +1,4 @@
-"""What the tests of the scripts share: to call them in this process, and to read what they
-leave."""
+"""What the tests of the scripts share: calling them in this process, reading what they leave."""
 
 import json
 import sys
@@ -8,8 +7,8 @@ from pathlib import Path
 import torch
 
 import train as train_script
-from prompts import FILES
-from prompts.runs import job as command_line
+from prompts import recipe_of
+from prompts.runs import script as command_line
 
 ROOT = Path(__file__).parents[1]
 
@@ -66,7 +65,7 @@ def make_row(
 ):
     """A row as train.py writes it, with the method's recipe, learned and evaluated on all classes
     of one data set."""
-    recipe = FILES[method].TINY if model == "tiny" else FILES[method].PAPER
+    recipe = recipe_of(method, model)
     row = dict(
         method=method,
         options={},
@@ -82,8 +81,7 @@ def make_row(
         for field in ("lr", "batch_size", "flip", "max_norm", "options"):
             row[field] = getattr(recipe, field)
         row["crop_scale"] = list(recipe.crop_scale)
-        if shots in recipe.epochs:
-            row["epochs"] = recipe.epochs[shots]
+        row["epochs"] = recipe.epochs_for(dataset, shots)
     return row | changes
 
 

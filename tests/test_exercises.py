@@ -25,7 +25,7 @@ from notes.exercises.sheets import SHEETS
 from notes.exercises.student_copy import answers_of
 from notes.exercises.tasks import EXERCISES
 from notes.exercises.variants import SEEDS, VARIANTS, exercise_of
-from prompts.runs.job import run_script
+from prompts.runs.script import run_script
 from prompts.runs.store import learned_parameters
 from tests.answers import check_text
 from tests.helpers import NAMES, ROOT, pictures

@@ -1,6 +1,5 @@
 """Exercise 22: what cannot win, and the training of its check on very few pictures."""
 
-import functools
 from types import SimpleNamespace
 
 import pytest
@@ -61,7 +60,7 @@ def test_winning_by_learning_nothing_does_not_count(tmp_path, capsys):
 def test_the_training_is_that_of_train_py(tmp_path, monkeypatch):
     own, calls = student(tmp_path), []
     monkeypatch.setattr(contest, "train", lambda *args: calls.append(args))
-    before, after = contest.accuracies(lambda *args: own.Joint("joint", *args), own.TINY, FEW)
+    before, after = contest.accuracies(own.Joint, own.TINY, FEW)
     ((method, batches_of_epoch, recipe, seed),) = calls
     assert before == after and len(contest.test_pictures(FEW)) == 24
     assert recipe == own.TINY.with_changes(epochs=2) and seed == 1
@@ -74,7 +73,7 @@ def joint_with(T, V):
     class Joint(nn.Module):
         image_tower_is_frozen = False
 
-        def __init__(self, design, clip, classnames, template=None):
+        def __init__(self, clip, classnames, template=None):
             super().__init__()
             self.clip, self.K = clip, len(classnames)
             self.T, self.V = nn.Parameter(torch.ones(128)), nn.Parameter(torch.ones(128))
@@ -98,7 +97,7 @@ def same(x):
 def test_what_never_learns_is_told_before_the_training(T, V, word, tmp_path):
     own = student(tmp_path, Joint=joint_with(T, V))
     with pytest.raises(Wrong, match=word):
-        contest.learned_numbers(contest.build(lambda *args: own.Joint("joint", *args), FEW), FEW)
+        contest.learned_numbers(contest.build(own.Joint, FEW), FEW)
 
 
 def beside_others(logits):
@@ -113,7 +112,7 @@ def by_chance(logits):
 
 @pytest.mark.parametrize("wrong", [beside_others, by_chance])
 def test_each_picture_is_classified_by_itself(wrong, tmp_path):
-    method = contest.build(functools.partial(student(tmp_path).Joint, "joint"), FEW)
+    method = contest.build(student(tmp_path).Joint, FEW)
     contest.each_by_itself(method)
     forward = method.forward
     method.forward = lambda images: wrong(forward(images))
@@ -125,8 +124,8 @@ def test_numbers_that_come_later_are_counted(tmp_path, monkeypatch):
     """The first method learns 2,560 numbers, as the check sees; the one that it trains more."""
     own, made = student(tmp_path), []
 
-    def joint(design, *arguments):
-        method = own.Joint("shared" if made else design, *arguments)
+    def joint(*arguments):
+        method = (own.Shared if made else own.Joint)(*arguments)
         made.append(method)
         return method
 
@@ -142,4 +141,4 @@ def test_numbers_that_come_later_are_counted(tmp_path, monkeypatch):
 def test_too_many_numbers_are_refused(tmp_path):
     own = student(tmp_path)
     with pytest.raises(Wrong, match="1 to 3,000 are allowed"):
-        contest.learned_numbers(contest.build(lambda *args: own.Joint("shared", *args), FEW), FEW)
+        contest.learned_numbers(contest.build(own.Shared, FEW), FEW)

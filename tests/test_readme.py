@@ -74,7 +74,7 @@ def test_the_table_of_the_third_day_is_what_the_committed_rows_give():
     rows = read_json_lines(ROOT / "notes" / "results.jsonl")
     rows = [row for row in rows if row["dataset"] == "toy-flowers" and row["seed"] in (0, 1)]
     rows = [row for row in rows if row["method"] in ("zero_shot", "coop", "cocoop")]
-    printed = tables.as_text(*tables.table(rows, "base-to-new")).splitlines()
+    printed = tables.report(rows, "base-to-new").splitlines()
     week = (ROOT / "notes" / "README.md").read_text(encoding="utf-8").split("## One week")[1]
     found = re.search(r"^ +dataset .*\n(?: +toy-flowers .*\n)+", week, re.MULTILINE)
     beside = found[0].splitlines()

@@ -77,14 +77,12 @@ def test_a_run_is_computed_from_its_steps_and_pictures():
     assert own.startswith("| ViT-B/32 | vpt | 0.500 |") and own.endswith(" 0.5 |")
 
 
-@pytest.mark.parametrize(
-    "name, parameters",
-    [("RN50", 102_007_137), ("ViT-B/32", 151_277_313), ("ViT-B/16", 149_620_737)],
-)
-def test_the_shapes_are_the_official_ones(name, parameters):
+def test_the_shapes_are_the_official_ones():
     """The numbers of parameters are those of OpenAI's models."""
+    official = {"RN50": 102_007_137, "ViT-B/32": 151_277_313, "ViT-B/16": 149_620_737}
     with torch.device("meta"):
-        assert sum(p.numel() for p in random_clip(name).parameters()) == parameters
+        for name, parameters in official.items():
+            assert sum(p.numel() for p in random_clip(name).parameters()) == parameters
 
 
 def test_the_weights_lie_in_openais_layout_and_are_written_once(tmp_path):

@@ -1,31 +1,32 @@
-"""How the project is built: imports point down, rooms are listed, files can be read."""
+"""How the project is built: imports point down, rooms are listed, files can be read.
+
+Each test names all offenders at once.
+"""
 
 import ast
+import doctest
+import importlib
 import re
-from pathlib import Path
+import subprocess
+import sys
 
-import pytest
+from prompts import METHODS
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).parents[1]
-FILES = sorted(
-    path.relative_to(ROOT).as_posix()
-    for folder in (".", "clip_min", "prompts", "notes", "tests")
-    for path in (ROOT / folder).glob("*.py" if folder == "." else "**/*.py")
-)
-PACKAGES = [file for file in FILES if file.endswith("__init__.py") and "/" in file]
-METHODS = {"coop", "cocoop", "joint", "linear_probe", "upt", "vpt", "zero_shot"}
+FOLDERS = ("clip_min", "prompts", "notes", "tests")
+PATHS = [*ROOT.glob("*.py")]
+for folder in FOLDERS:
+    PATHS += (ROOT / folder).rglob("*.py")
+TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PATHS}
+TREES = {file: ast.parse(text) for file, text in TEXTS.items()}
+PRODUCT = [file for file in TREES if not file.startswith("tests/")]
+METHOD_FILES = {f"{method.__module__.replace('.', '/')}.py" for method in METHODS.values()}
 MOST_ARGUMENTS = 5  # of a function; `self` and the constructors of modules are not counted
-
 # Painters: what they draw is told by a place, a size and a colour, as in Pillow's own functions.
 PAINTERS = [f"clip_min/world/{kind}.py" for kind in ("satellite", "scenes", "textures")]
 
 
-def tree_of(file):
-    """A path below the project's folder → the parsed file."""
-    return ast.parse((ROOT / file).read_text(encoding="utf-8"))
-
-
-def modules_imported(node):
+def imported(node):
     """A parsed file → the full names of all that it imports, "clip_min.data.few_shot" and so on."""
     for each in ast.walk(node):
         if isinstance(each, ast.Import):
@@ -37,104 +38,117 @@ def modules_imported(node):
 def must_not_import(file):
     """A file → a pattern of the names that lie above it, or beside it where that is not allowed."""
     above = r"(notes|tests|train|eval)\b"
-    method = re.fullmatch(r"prompts/(\w+)\.py", file)
-    if file.startswith("clip_min/"):
-        of_data = r"|clip_min\.data\b" if file.startswith("clip_min/world/") else ""
-        return rf"{above}|prompts\b{of_data}"
-    if method and method[1] in METHODS:
+    if file.startswith("clip_min/world/"):
+        return rf"{above}|prompts\b|clip_min\.data\b"
+    if file.startswith("clip_min/") or file in METHOD_FILES:
         return rf"{above}|prompts\b"
+    if file.startswith("prompts/runs/"):
+        return rf"{above}|prompts\.reports\b"
+    if file == "prompts/__init__.py":
+        return rf"{above}|prompts\.(runs|reports)\b"
     if file.startswith("prompts/"):
-        of_experiments = r"|prompts\.experiments\b" if method else ""
-        return above + of_experiments
-    if file in ("train.py", "eval.py"):
-        return r"(notes|tests)\b"
-    return r"eval\b" if file.startswith("notes/") else r"never\b"
+        return above
+    return {"train.py": r"(notes|tests)\b", "eval.py": r"(notes|tests)\b"}.get(
+        file, r"eval\b" if file.startswith("notes/") else r"never\b")
 
 
-every_file = pytest.mark.parametrize("file", FILES)
-
-
-@every_file
-def test_imports_point_down_only(file):
-    forbidden = re.compile(must_not_import(file))
-    assert [name for name in modules_imported(tree_of(file)) if forbidden.match(name)] == []
-
-
-@pytest.mark.parametrize("name", sorted(METHODS))
-def test_a_method_imports_torch_clip_min_and_the_standard_library(name):
-    found = {imported.split(".")[0] for imported in modules_imported(tree_of(f"prompts/{name}.py"))}
-    assert found <= {"torch", "clip_min", "math", "functools"}
-
-
-def test_the_folder_of_the_methods_holds_nothing_else():
-    found = {Path(file).stem for file in FILES if re.fullmatch(r"prompts/\w+\.py", file)}
-    assert found == {"__init__", *METHODS}
-
-
-@every_file
-def test_no_import_is_hidden_in_a_function(file):
-    """There it would hide a circle of imports."""
-    hidden = set()
-    for function in ast.walk(tree_of(file)):
-        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            hidden |= {name for name in modules_imported(function) if is_ours(name)}
-    assert hidden == set()
-
-
-def is_ours(name):
-    """Whether this is a module of the project."""
-    return name.split(".")[0] in ("clip_min", "prompts", "notes", "tests", "train", "eval")
-
-
-def rooms_of(package):
-    """A package → its Python files and folders; tests and commands explain themselves."""
-    folder = (ROOT / package).parent
-    files = {path.name for path in folder.glob("*.py") if not path.name.startswith("test_")}
-    folders = {f"{path.parent.name}/" for path in folder.glob("*/*.py")}
-    return (files | folders) - {"__init__.py", "__main__.py", "conftest.py"}
-
-
-@pytest.mark.parametrize("package", PACKAGES)
-def test_a_package_lists_its_rooms(package):
-    text = ast.get_docstring(tree_of(package)) or ""
-    missing = {room for room in rooms_of(package) if room not in text}
-    assert missing == set()
-
-
-@every_file
-def test_lines_have_at_most_100_characters(file):
-    lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
-    long = [number for number, line in enumerate(lines, start=1) if len(line) > 100]
-    assert long == []
-
-
-@every_file
-def test_no_line_is_kept_from_the_formatter(file):
-    comments = re.findall("# fmt" + ": (?:skip|off)", (ROOT / file).read_text(encoding="utf-8"))
-    assert comments == []
-
-
-@every_file
-def test_no_walrus_stands_in_the_arguments_of_a_call(file):
+def test_imports_point_down_only_and_none_is_hidden_in_a_function():
+    """In a function it would hide a circle of imports."""
     found = []
-    for call in ast.walk(tree_of(file)):
-        if isinstance(call, ast.Call):
-            values = [*call.args, *(keyword.value for keyword in call.keywords)]
-            inner = [node for value in values for node in ast.walk(value)]
-            found += [node.lineno for node in inner if isinstance(node, ast.NamedExpr)]
-    assert found == []
+    for file, tree in TREES.items():
+        forbidden = re.compile(must_not_import(file))
+        found += [(file, name) for name in imported(tree) if forbidden.match(name)]
+        for function in ast.walk(tree):
+            if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                names = [name.split(".")[0] for name in imported(function)]
+                found += [(file, function.name) for name in names
+                          if name in (*FOLDERS, "train", "eval")]
+    assert found == [], found
 
 
-@every_file
-def test_a_function_takes_at_most_five_arguments(file):
-    """More means that a small dataclass is missing. A constructor has one for each option."""
-    if file.startswith("tests/") or file in PAINTERS:
-        return
-    many = []
-    for function in ast.walk(tree_of(file)):
-        if isinstance(function, ast.FunctionDef) and function.name != "__init__":
-            arguments = function.args
-            names = [each.arg for each in (*arguments.args, *arguments.kwonlyargs)]
-            if len(names) - (names[:1] == ["self"]) > MOST_ARGUMENTS:
-                many.append(function.name)
-    assert many == []
+def test_a_method_is_one_file_that_imports_torch_clip_min_and_the_standard_library():
+    allowed = {"torch", "clip_min", "math", "functools"}
+    found = [(file, name) for file in METHOD_FILES for name in imported(TREES[file])
+             if name.split(".")[0] not in allowed]
+    files = {file for file in TREES if re.fullmatch(r"prompts/\w+\.py", file)}
+    assert found == [] and files == {"prompts/__init__.py", *METHOD_FILES}
+
+
+def test_a_method_reads_neither_the_world_nor_the_data_sets():
+    """What a student imports first is small: `import prompts.coop`."""
+    code = "import sys, prompts.coop; print(*[name for name in sys.modules if 'clip_min' in name])"
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.split()
+    assert "clip_min.model" in loaded and len(loaded) <= 27
+    assert [name for name in loaded if name.startswith(("clip_min.world", "clip_min.data"))] == []
+
+
+def test_a_package_lists_its_rooms():
+    missing = []
+    for file, tree in TREES.items():
+        folder = (ROOT / file).parent
+        if not file.endswith("/__init__.py"):
+            continue
+        rooms = {path.name for path in folder.glob("*.py") if not path.name.startswith("test_")}
+        rooms |= {f"{path.parent.name}/" for path in folder.glob("*/*.py")}
+        rooms -= {"__init__.py", "__main__.py", "conftest.py"}
+        text = ast.get_docstring(tree) or ""
+        missing += [(file, room) for room in sorted(rooms) if room not in text]
+    assert missing == [], missing
+
+
+def arguments_of(function):
+    """A parsed function → the names of its arguments, without `self`."""
+    names = [each.arg for each in (*function.args.args, *function.args.kwonlyargs)]
+    return names[1:] if names[:1] == ["self"] else names
+
+
+def test_files_can_be_read():
+    """Lines have at most 100 characters, none is kept from the formatter, no call holds a walrus,
+    and a function takes at most five arguments: more means that a small dataclass is missing."""
+    found = []
+    for file, text in TEXTS.items():
+        lines = enumerate(text.splitlines(), start=1)
+        found += [(file, number, "long") for number, line in lines if len(line) > 100]
+        if re.search("# fmt" + ": (?:skip|off)", text):
+            found.append((file, "fmt"))
+        for node in ast.walk(TREES[file]):
+            if isinstance(node, ast.Call):
+                values = [*node.args, *(keyword.value for keyword in node.keywords)]
+                found += [(file, inner.lineno, "walrus") for value in values
+                          for inner in ast.walk(value) if isinstance(inner, ast.NamedExpr)]
+            is_counted = file in PRODUCT and file not in PAINTERS
+            if is_counted and isinstance(node, ast.FunctionDef) and node.name != "__init__":
+                if len(arguments_of(node)) > MOST_ARGUMENTS:
+                    found.append((file, node.name, "arguments"))
+    assert found == [], found
+
+
+def public_names(node, prefix=""):
+    """A parsed file → (name, node) of its public functions and classes, and of their methods."""
+    for child in node.body:
+        is_named = isinstance(child, (ast.FunctionDef, ast.ClassDef))
+        if is_named and not child.name.startswith("_"):
+            yield prefix + child.name, child
+            if isinstance(child, ast.ClassDef):
+                yield from public_names(child, f"{child.name}.")
+
+
+def test_every_file_public_function_and_class_says_what_it_is():
+    found = [file for file, tree in TREES.items() if not ast.get_docstring(tree)]
+    for file in PRODUCT:
+        found += [(file, name) for name, node in public_names(TREES[file])
+                  if not ast.get_docstring(node)]
+    assert found == [], found
+
+
+def test_every_example_in_a_docstring_gives_what_it_says():
+    examples, failed = 0, []
+    for file in PRODUCT:
+        name = file.removesuffix("/__init__.py").removesuffix(".py").replace("/", ".")
+        if ">>>" not in TEXTS[file] or name.endswith("__main__"):
+            continue
+        found = doctest.testmod(importlib.import_module(name))
+        examples += found.attempted
+        failed += [name] if found.failed else []
+    assert failed == [] and examples > 60

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import warnings
 from pathlib import Path
 
 import pytest
@@ -41,16 +42,34 @@ def assert_same_clip(ours, theirs):
         torch.testing.assert_close(x, y, rtol=1e-5, atol=1e-5)
 
 
-def refusal(path, **options):
-    """The sentence with which `load_clip` refuses a file."""
+def refusal(path, read=load_clip):
+    """The sentence with which a file is refused."""
     with pytest.raises(ValueError) as refused:
-        load_clip(path, **options)
+        read(path)
     sentence = str(refused.value)
     assert sentence and "\n" not in sentence
     return sentence
 
 
+def notes(path, **options):
+    """What `load_clip` says of a file that it takes."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        load_clip(path, **options)
+    return [str(note.message) for note in caught if note.category is UserWarning]
+
+
 # --- writers of the other layouts ---
+
+
+def write_plain(content, path):
+    torch.save(content, path)
+    return path
+
+
+def write_open_clip(weights, path):
+    content = {"epoch": 3, "state_dict": {f"module.{name}": x for name, x in weights.items()}}
+    return write_plain(content, path)
 
 
 def write_torchscript(weights, path):
@@ -99,20 +118,20 @@ def hugging_face(weights):
                 there = f"{tower}.encoder.layers.{layer}"
                 for part, piece in zip("qkv", weights[f"{ours}.attn.in_proj_{end}"].chunk(3)):
                     theirs[f"{there}.self_attn.{part}_proj.{end}"] = piece
-                theirs[f"{there}.self_attn.out_proj.{end}"] = weights[f"{ours}.attn.out_proj.{end}"]
-                theirs[f"{there}.mlp.fc1.{end}"] = weights[f"{ours}.mlp.c_fc.{end}"]
-                theirs[f"{there}.mlp.fc2.{end}"] = weights[f"{ours}.mlp.c_proj.{end}"]
-                theirs[f"{there}.layer_norm1.{end}"] = weights[f"{ours}.ln_1.{end}"]
-                theirs[f"{there}.layer_norm2.{end}"] = weights[f"{ours}.ln_2.{end}"]
+                for a, b in (("self_attn.out_proj", "attn.out_proj"), ("mlp.fc1", "mlp.c_fc"),
+                             ("mlp.fc2", "mlp.c_proj"), ("layer_norm1", "ln_1"),
+                             ("layer_norm2", "ln_2")):
+                    theirs[f"{there}.{a}.{end}"] = weights[f"{ours}.{b}.{end}"]
     return theirs
 
 
 def write_config(folder, text={}, vision={}, **top):
     """A config.json that describes `small_weights`, but for the changes given."""
-    config = {"model_type": "clip", "projection_dim": 32, **top}
+    config = {"model_type": "clip", "projection_dim": 32}
     for name, changes in (("text_config", text), ("vision_config", vision)):
         config[name] = {"hidden_size": 128, "num_attention_heads": 2, "num_hidden_layers": 3}
         config[name].update(changes)
+    config.update(top)
     (folder / "config.json").write_text(json.dumps(config))
 
 
@@ -125,21 +144,4 @@ def write_open_clip_config(folder, vision={}, text={}, preprocess_cfg=None, **to
     (folder / "open_clip_config.json").write_text(json.dumps(content))
 
 
-def write_plain(weights, path):
-    torch.save(weights, path)
-    return path
-
-
-def write_old_plain(weights, path):
-    torch.save(weights, path, _use_new_zipfile_serialization=False)
-    return path
-
-
-def write_open_clip(weights, path):
-    torch.save(
-        {"epoch": 3, "state_dict": {f"module.{name}": x for name, x in weights.items()}}, path
-    )
-    return path
-
-
-WRITERS = [write_torchscript, write_plain, write_old_plain, write_open_clip, write_safetensors]
+WRITERS = (write_torchscript, write_plain, write_open_clip, write_safetensors)

@@ -11,38 +11,33 @@ in CoOp's Table 5, 2 if something cannot be downloaded or there is nothing to lo
 import argparse
 import os
 import sys
+import warnings
 
 from clip_min.data.benchmarks import BENCHMARKS, ELEVEN, benchmark_name
 from clip_min.data.download import download_benchmarks, is_agreed
-from clip_min.data.names import shown
 from clip_min.data.survey import SHOWN, look_over
+from clip_min.files import printable
 
 
 def main(arguments=None):
     """Download what is asked for, look over the benchmarks, print a row for each → exit status."""
     known = ", ".join(BENCHMARKS)
-    parser = argparse.ArgumentParser(
-        prog="python -m clip_min.data",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("root", metavar="DATA", help="the folder that holds all of them")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"look at these only: {known}")
-    parser.add_argument("--quick", action="store_true", help="do not open the pictures")
-    parser.add_argument(
-        "--all", action="store_true", help=f"name all bad pictures, not the first {SHOWN}"
-    )
-    parser.add_argument(
-        "--download", nargs="+", default=[], metavar="NAME", help="these, or eleven for all eleven"
-    )
-    parser.add_argument("--yes", action="store_true", help="download without a question")
+    parser = argparse.ArgumentParser(prog="python -m clip_min.data", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("root", metavar="DATA", help="the folder that holds all of them")
+    add("names", nargs="*", metavar="NAME", help=f"look at these only: {known}")
+    add("--quick", action="store_true", help="do not open the pictures")
+    add("--all", action="store_true", help=f"name all bad pictures, not the first {SHOWN}")
+    add("--download", nargs="+", default=[], metavar="NAME", help="these; eleven: all eleven")
+    add("--yes", action="store_true", help="download without a question")
     flags = parser.parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # a file's name need not be UTF-8
     wanted = keys_of(flags.download, parser)
     names = keys_of(flags.names, parser) or wanted or list(BENCHMARKS)
     if not wanted and not os.path.isdir(flags.root):
-        parser.error(f"the folder {shown(flags.root)} is not there.")
+        parser.error(f"the folder {printable(flags.root)} is not there.")
     status = 0
     try:
         if wanted:
@@ -52,7 +47,7 @@ def main(arguments=None):
             print()
         return max(status, look_over(flags.root, names, flags.quick, flags.all))
     except (ValueError, OSError) as error:  # OSError: also of a closed pipe
-        print(f"error: {shown(str(error))}", file=sys.stderr)
+        print(f"error: {printable(error, 10_000)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         goes_on = " The same command goes on from there." if wanted else ""
@@ -71,5 +66,11 @@ def keys_of(names, parser):
     return list(dict.fromkeys(keys))
 
 
+def as_note(message, *_):
+    """A warning as one line on the screen."""
+    return f"note: {printable(message)}\n"
+
+
 if __name__ == "__main__":
+    warnings.formatwarning = as_note
     sys.exit(main())

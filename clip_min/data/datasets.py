@@ -29,14 +29,16 @@ import math
 import os
 import random
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
 from clip_min.data.benchmarks import A_PHOTO, BENCHMARKS, COOP, OTHER_NAMES, benchmark_name
 from clip_min.data.folders import PARTS, missing_pictures
 from clip_min.data.layouts import read_benchmark
-from clip_min.data.names import check_template, note_same_names, shown
+from clip_min.data.names import check_template, note_once, note_same_names
 from clip_min.data.own_folder import from_folder
+from clip_min.data.pictures import state_of_file
 from clip_min.data.splits import OWN_SPLIT
 from clip_min.world import benchmarks as world
 
@@ -68,13 +70,12 @@ class Dataset:
     folder: str = ""
 
     def digest(self, part):
-        """ "train", "val" or "test" → 12 hexadecimal digits that change when this part's pictures
-        do.
+        """Name of a part → 12 hexadecimal digits that change whenever its pictures or classes do.
 
         SHA-256 of the class names, the templates, and each item's label and path below `folder`, so
-        that the data may move to another disk. Two data sets give more: a folder of one's own the
-        size and the time of change of each file, a miniature set the code that draws it. Raises
-        ValueError for a file that is gone.
+        that the data may move to another disk. Two kinds of data sets give more: a folder of one's
+        own each file's `state_of_file`, a miniature set the code that draws it. Raises ValueError
+        for a file that is gone.
 
         >>> here = Dataset("dtd", ["a", "b"], ["a {}."], [], [], [Item("/x/1.png", 0)], folder="/x")
         >>> there = dataclasses.replace(here, test=[Item("/y/1.png", 0)], folder="/y")
@@ -97,15 +98,6 @@ def drawing_code():
     """SHA-256 of the files that draw the miniature world."""
     files = sorted(Path(world.__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-
-
-def state_of_file(path):
-    """A picture's path → its size in bytes and its time of change; ValueError if it is gone."""
-    try:
-        status = os.stat(path)
-    except OSError as error:
-        raise ValueError(f"Cannot read the picture {path}: {error.strerror}.") from error
-    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def load_dataset(name, root=None, template=None):
@@ -132,7 +124,7 @@ def load_dataset(name, root=None, template=None):
         classnames, parts = from_folder(folder)
         dataset = Dataset(folder, classnames, [A_PHOTO], **to_items(parts), folder=folder)
     else:
-        raise ValueError(shown(unknown_name(name)))
+        raise ValueError(unknown_name(name))
     return dataset if template is None else dataclasses.replace(dataset, templates=[template])
 
 
@@ -147,9 +139,8 @@ def unknown_name(name):
     letters = {"".join(filter(str.isalnum, word)): word for word in [*known, *OTHER_NAMES]}
     near = difflib.get_close_matches("".join(filter(str.isalnum, name.lower())), letters, n=1)
     hint = f" Did you mean {benchmark_name(letters[near[0]])}?" if near else ""
-    return (
-        f"There is no data set {name!r}.{hint} Known here: {', '.join(known)}, or a folder's path."
-    )
+    known = ", ".join(known)
+    return f"There is no data set {name!r}.{hint} Known here: {known}, or a folder's path."
 
 
 def load_benchmark(name, root):
@@ -162,18 +153,16 @@ def load_benchmark(name, root):
     if missing:
         counted = f"{len(missing)} of the {len(paths)} pictures in {source} are not there"
         tells = f"`python -m clip_min.data {root}` tells more."
-        raise ValueError(shown(f"{counted}: {', '.join(missing[:10])}; {tells}"))
+        raise ValueError(f"{counted}: {', '.join(missing[:10])}; {tells}")
     own_split = OWN_SPLIT in os.path.basename(source)
     if own_split or (not benchmark.split and len(classnames) != benchmark.classes):
         why = "split without CoOp's split file" if own_split else "not whole"
         counted = f"{len(classnames)} of {benchmark.classes} classes"
         effect = "its figures are not comparable with the papers'"
-        warnings.warn(f"{name} is {why} ({counted}): {effect}; see {COOP}", stacklevel=3)
+        warnings.warn(f"{name} is {why} ({counted}): {effect}; see {COOP}", stacklevel=2)
     note_same_names(classnames, name)
-    items = to_items(parts)
-    return Dataset(
-        name, classnames, [benchmark.template], **items, own_split=own_split, folder=folder
-    )
+    return Dataset(name, classnames, [benchmark.template], **to_items(parts), own_split=own_split,
+                   folder=folder)
 
 
 def to_items(parts):
@@ -187,23 +176,20 @@ def few_shot(dataset, shots, seed):
     The sample of CoOp's published experiments, picture for picture: classes in order of first
     appearance, `shots` of each without replacement from `train`, then min(shots, 4) of each from
     `val`, all from one stream of random numbers. A class with fewer pictures gives all it has, with
-    a warning. Raises ValueError unless shots is a whole number of at least 1, and for a set that is
-    only tested on. Source: CoOp, section 3.1; Dassl, `generate_fewshot_dataset`.
+    one note in a process. Raises ValueError unless shots is a whole number of at least 1, and for a
+    set that is only tested on. Source: CoOp, section 3.1; Dassl, `generate_fewshot_dataset`.
     """
     if not isinstance(shots, int) or shots < 1:
         raise ValueError(f"shots must be a whole number of at least 1, not {shots!r}.")
     if not dataset.train:
-        raise ValueError(
-            f"{dataset.name} has no training pictures to draw from: it is only tested on."
-        )
-    stream = random.Random(
-        seed
-    )  # the same numbers as `random.seed(seed)`, and nobody else draws from them
+        reason = "has no training pictures to draw from: it is only tested on."
+        raise ValueError(f"{dataset.name} {reason}")
+    stream = random.Random(seed)  # draws as `random.seed(seed)` does, and nobody else draws from it
     train = sample_per_class(dataset.train, shots, stream)
     val = sample_per_class(dataset.val, min(shots, 4), stream)
-    warn_of_small_classes(dataset, "train", shots)
+    note_small_classes(dataset, "train", shots)
     if dataset.val:
-        warn_of_small_classes(dataset, "val", min(shots, 4))
+        note_small_classes(dataset, "val", min(shots, 4))
     return train, val
 
 
@@ -218,18 +204,15 @@ def sample_per_class(items, shots, stream):
     return sample
 
 
-def warn_of_small_classes(dataset, part, shots):
-    """One warning that names the classes of fewer than `shots` pictures in `part`, if any."""
-    counts = [0] * len(dataset.classnames)
-    for item in getattr(dataset, part):
-        counts[item.label] += 1
-    small = [
-        f"{name} ({count})" for name, count in zip(dataset.classnames, counts) if count < shots
-    ]
+def note_small_classes(dataset, part, shots):
+    """One note that names the classes of fewer than `shots` pictures in `part`, if any."""
+    counts = Counter(item.label for item in getattr(dataset, part))
+    pairs = [(name, counts[label]) for label, name in enumerate(dataset.classnames)]
+    small = [f"{name} ({count})" for name, count in pairs if count < shots]
     if small:
         named = ", ".join(small[:10]) + (f" and {len(small) - 10} more" if len(small) > 10 else "")
-        text = f"{dataset.name}: fewer than {shots} {part} pictures in {named}; all are used."
-        warnings.warn(shown(text), stacklevel=3)
+        where = f"{dataset.name}: fewer than {shots} {part} pictures in {named}"
+        note_once(f"{where}; all are used.")
 
 
 def split_classes(dataset, which):
@@ -254,15 +237,9 @@ def split_classes(dataset, which):
     else:
         raise ValueError(f'classes must be "base", "new" or "all", not {which!r}.')
 
-    def select(items):
-        return [
-            Item(item.path, item.label - labels.start) for item in items if item.label in labels
-        ]
-
-    return dataclasses.replace(
-        dataset,
-        classnames=dataset.classnames[labels.start : labels.stop],
-        train=select(dataset.train),
-        val=select(dataset.val),
-        test=select(dataset.test),
-    )
+    parts = {}
+    for part in PARTS:
+        kept = [item for item in getattr(dataset, part) if item.label in labels]
+        parts[part] = [Item(item.path, item.label - labels.start) for item in kept]
+    classnames = dataset.classnames[labels.start : labels.stop]
+    return dataclasses.replace(dataset, classnames=classnames, **parts)

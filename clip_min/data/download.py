@@ -11,16 +11,16 @@ import shutil
 from pathlib import Path
 
 from clip_min.data.benchmarks import BENCHMARKS
-from clip_min.data.fetch import fetch, problem_of_disk, size_on_server, wrong_sum
 from clip_min.data.layouts import benchmark_folder, picture_folder
-from clip_min.data.names import shown
 from clip_min.data.sources import SOURCES
 from clip_min.data.splits import find_classnames, read_split
 from clip_min.data.unpack import move_into, remove, unpack
-from clip_min.files import lock
+from clip_min.download import fetch, problem_of_disk, size_on_server, wrong_sum
+from clip_min.files import printable
+from clip_min.locks import lock
 
-GIGABYTE = 1e9
 ROOM = 50e6  # bytes that stay free
+INDENT = " " * 15
 
 
 def is_agreed(root, names, without_question=False):
@@ -35,8 +35,49 @@ def is_agreed(root, names, without_question=False):
     except OSError as error:
         raise ValueError(problem_of_disk(folder, error)) from error
     needed = sum(announce(name, folder) for name in names)
-    check_room(folder, needed)
-    return without_question or asked(folder, needed)
+    free = shutil.disk_usage(folder).free
+    if needed + ROOM > free:
+        counted = f"about {in_words(needed)} are needed, and {in_words(free)} are free"
+        todo = "make room, name fewer data sets, or give another folder."
+        raise ValueError(f"The disk of {folder.parent} is too small: {counted}: {todo}")
+    if without_question:
+        return True
+    part = f"At least {in_words(needed)}" if needed else "An unknown part"
+    try:
+        answer = input(f"{part} of the disk, of which {in_words(free)} are free. Go on? [y/N] ")
+    except EOFError:
+        print("\nNobody can answer here: give --yes.")
+        return False
+    is_yes = answer.strip().lower() in ("y", "yes")
+    if not is_yes:
+        print("Nothing was downloaded.")
+    return is_yes
+
+
+def announce(name, folder):
+    """Prints where a benchmark comes from, and its size → how many bytes of the disk it needs."""
+    archive = SOURCES[name].archive
+    print(f"{name:15} {BENCHMARKS[name].home} (its terms of use are there)")
+    if archive is None:
+        print(f"{INDENT} its pictures are to be had by hand only")
+        return 0
+    if is_unpacked(name, folder.parent):
+        print(f"{INDENT} its pictures are there already")
+        return 0
+    size = size_on_server(archive.url) or archive.size
+    print(f"{INDENT} {archive.name}, {in_words(size) if size else 'of unknown size'}")
+    files = [folder / archive.name, folder / f"{archive.name}.part"]
+    there = sum(file.stat().st_size for file in files if file.is_file())
+    return max(0, size - there) + (2 * size if SOURCES[name].wrapped else size)
+
+
+def in_words(size):
+    """A number of bytes → words.
+
+    >>> in_words(137_414_764), in_words(37_000_000_000)
+    ('137 MB', '37.0 GB')
+    """
+    return f"{size / 1e6:.0f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
 
 
 def download_benchmarks(root, names):
@@ -48,104 +89,31 @@ def download_benchmarks(root, names):
     folder = Path(root).expanduser() / "downloads"
     try:
         with lock(folder / "lock", wait=False) as is_alone:
-            are_there = [get(name, folder) for name in names] if is_alone else []
+            if not is_alone:
+                raise ValueError(f"Another download into {root} is running: wait until it ends.")
+            are_there = [get(name, folder) for name in names]
     except BrokenPipeError:  # nobody reads what is printed: this is not the disk
         raise
     except OSError as error:
         raise ValueError(problem_of_disk(folder, error)) from error
-    if not is_alone:
-        raise ValueError(f"Another download into {root} is running: wait until it ends.")
     if any(folder.glob("*.*")):
-        print(shown(f"The archives stay in {folder}: remove that folder when all is whole."))
+        print(printable(f"The archives stay in {folder}: remove that folder when all is whole."))
     return all(are_there)
-
-
-def announce(name, folder):
-    """Prints where a benchmark comes from, and its size → how many bytes of the disk it needs."""
-    archive = SOURCES[name].archive
-    print(f"{name:15} {BENCHMARKS[name].home} (its terms of use are there)")
-    if archive is None:
-        print(f"{'':15} its pictures are to be had by hand only")
-        return 0
-    if is_unpacked(name, folder.parent):
-        print(f"{'':15} its pictures are there already")
-        return 0
-    size = archive.size
-    try:
-        size = size_on_server(archive, folder / archive.name) or size
-    except ValueError:
-        pass  # the download will say why
-    print(f"{'':15} {archive.name}, {in_words(size) if size else 'of unknown size'}")
-    unpacked = 2 * size if SOURCES[name].wrapped else size
-    return max(0, size - bytes_there(folder / archive.name)) + unpacked
-
-
-def bytes_there(path):
-    """How much of a file was downloaded already."""
-    part = path.with_name(f"{path.name}.part")
-    return sum(file.stat().st_size for file in (path, part) if file.is_file())
-
-
-def in_words(size):
-    """A number of bytes → words.
-
-    >>> in_words(137_414_764), in_words(37_000_000_000)
-    ('137 MB', '37.0 GB')
-    """
-    return f"{size / 1e6:.0f} MB" if size < GIGABYTE else f"{size / GIGABYTE:.1f} GB"
-
-
-def check_room(folder, needed):
-    """Raises ValueError if the disk has no room for so many bytes."""
-    free = shutil.disk_usage(folder).free
-    if needed + ROOM > free:
-        counted = f"about {in_words(needed)} are needed, and {in_words(free)} are free"
-        problem = "make room, name fewer data sets, or give another folder."
-        raise ValueError(f"The disk of {folder.parent} is too small: {counted}: {problem}")
-
-
-def asked(folder, needed):
-    """Whether the answer to the question is yes. Without a keyboard it is no."""
-    free = in_words(shutil.disk_usage(folder).free)
-    part = f"At least {in_words(needed)}" if needed else "An unknown part"
-    question = f"{part} of the disk, of which {free} are free. Go on? [y/N] "
-    try:
-        answer = input(question)
-    except EOFError:
-        print("\nNobody can answer here: give --yes.")
-        return False
-    if answer.strip().lower() not in ("y", "yes"):
-        print("Nothing was downloaded.")
-        return False
-    return True
 
 
 def get(name, folder):
     """A key of BENCHMARKS and the folder of downloads → whether all of it is there now."""
     source, own_folder = SOURCES[name], own_folder_of(name, folder.parent)
     print(f"{name} ...", flush=True)
-    problems = []
-    for remote in source.lists:
-        try:
-            get_list(name, own_folder / remote.name, remote)
-        except ValueError as error:
-            problems.append(str(error))
-        except OSError as error:
-            problems.append(problem_of_disk(own_folder, error))
     is_there = is_unpacked(name, folder.parent)
+    problems = [get_list(name, own_folder / remote.name, remote) for remote in source.lists]
     if source.archive is not None and not is_there:
-        try:
-            files = get_pictures(name, folder)
-        except ValueError as error:
-            problems.append(str(error))
-        except OSError as error:
-            problems.append(problem_of_disk(folder, error))
-        else:
-            print(shown(f"{'':15} {files:,} files in {own_folder / source.becomes}"), flush=True)
+        problems.append(get_pictures(name, folder, own_folder / source.becomes))
     if source.by_hand and not is_there:
         problems.append(f"By hand: {source.by_hand}, below {folder.parent}.")
+    problems = list(filter(None, problems))
     for problem in problems:
-        print(f"{'':15} {shown(problem)}", flush=True)
+        print(f"{INDENT} {printable(problem, 10_000)}", flush=True)
     return not problems
 
 
@@ -163,64 +131,69 @@ def is_unpacked(name, root):
 
 
 def get_list(name, path, remote):
-    """A split file or a list of class names into its place. Raises ValueError as `fetch` does."""
+    """A split file or a list of class names into its place → what is wrong, or "".
+
+    One without a known checksum is removed again if it has not the counts of CoOp's Table 5.
+    """
     if path.is_file() and not remote.checksum:
-        return
-    fetch(remote, path)
-    if not remote.checksum:
-        check_counts(name, path)
+        return ""
+    try:
+        fetch(remote.url, path, remote.checksum, remote.page)
+        expected, found = counts_of(name, path)
+        if remote.checksum or found == expected:
+            return ""
+        path.unlink()
+    except ValueError as error:
+        return str(error)
+    except OSError as error:
+        return problem_of_disk(path, error)
+    counts = f"has not the counts of CoOp's Table 5 ({expected}: {found})"
+    todo = "try again, or put it there by hand"
+    return f"What came as {path} {counts}, and was thrown away: {todo}."
 
 
-def check_counts(name, path):
-    """Remove a list that is not whole, and raise ValueError.
+def counts_of(name, path):
+    """A benchmark's list → its counts in CoOp's Table 5, and those found in the file.
 
-    A split file must have the counts of CoOp's Table 5, and a list of class names a line for each
-    of ImageNet's 1,000 classes.
+    They are the classes and the pictures of each part of a split file, and the lines of a list of
+    class names, one for each of ImageNet's 1,000 classes.
     """
     benchmark = BENCHMARKS[name]
-    if benchmark.split:
-        expected = (benchmark.classes, *benchmark.pictures)
-        found = counts_of_split(path)
-    else:  # ImageNet and its shifted versions
-        expected = BENCHMARKS["imagenet"].classes
-        found = len(path.read_bytes().splitlines())
-    if found != expected:
-        path.unlink()
-        problem = f"What came as {path} has not the counts of CoOp's Table 5 ({expected}: {found})"
-        raise ValueError(f"{problem}, and was thrown away: try again, or put it there by hand.")
-
-
-def counts_of_split(path):
-    """A split file → its numbers of classes and of pictures of each part, or why there are none."""
+    if not benchmark.split:  # ImageNet and its shifted versions
+        return BENCHMARKS["imagenet"].classes, len(path.read_bytes().splitlines())
+    expected = (benchmark.classes, *benchmark.pictures)
     try:
         rows = read_split(str(path))
-        return (len(find_classnames(rows, str(path))), *(len(rows[part]) for part in rows))
+        found = (len(find_classnames(rows, str(path))), *(len(rows[part]) for part in rows))
     except ValueError:
-        return "it is not a split file"
+        found = "it is not a split file"
+    return expected, found
 
 
-def get_pictures(name, folder):
-    """A benchmark's archive into the folder of downloads, and its pictures into their place.
-
-    Returns the number of files that came with it.
-    Raises ValueError as `fetch` and `unpack` do, and OSError for a full disk.
+def get_pictures(name, folder, target):
+    """A benchmark's archive into the folder of downloads, its pictures into `target` → what is
+    wrong, or "".
     """
     source = SOURCES[name]
-    target = own_folder_of(name, folder.parent) / source.becomes
-    archive = fetch(source.archive, folder / source.archive.name)
-    unpacked = folder / f"{name}.unpacking"
-    inner = folder / f"{name}.inner.tar.gz"
-    remove(unpacked)
-    remove(inner)
+    url, checksum, page = source.archive.url, source.archive.checksum, source.archive.page
+    unpacked, inner = folder / f"{name}.unpacking", folder / f"{name}.inner.tar.gz"
     try:
+        remove(unpacked)  # a killed process may have left both
+        remove(inner)
+        archive = fetch(url, folder / source.archive.name, checksum, page)
         if source.wrapped is not None:
             unpack(archive, source.wrapped.name, inner)
-            wrong = wrong_sum(inner, source.wrapped)
+            wrong = wrong_sum(inner, source.wrapped.checksum)
             if wrong:
-                raise ValueError(f"{archive} holds another archive than expected ({wrong}).")
+                return f"{archive} holds another archive than expected ({wrong})."
             archive = inner
         files = unpack(archive, source.inside, unpacked)
         move_into(unpacked, target)
+    except ValueError as error:
+        return str(error)
+    except OSError as error:
+        return problem_of_disk(folder, error)
     finally:
         remove(inner)
-    return files
+    print(printable(f"{INDENT} {files:,} files in {target}"), flush=True)
+    return ""

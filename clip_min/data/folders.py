@@ -4,21 +4,18 @@ Left out without a word are hidden files (a Mac writes `._cat.jpg` beside `cat.j
 systems leave behind. Everything else that is left out is counted, and `note_left_out` says it.
 """
 
-import collections
 import os
+import warnings
+from collections import Counter
 from pathlib import PurePath
 
-from clip_min.data.names import note, shown
 from clip_min.preprocess import SUFFIXES
 
 PARTS = ("train", "val", "test")
 LEFTOVERS = ("thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "lost+found")
 CONVERT = {  # suffixes of pictures that Pillow cannot read → what to do
-    (
-        ".heic",
-        ".heif",
-    ): "convert .heic and .heif to .jpg (on a Mac: `sips -s format jpeg a.heic --out a.jpg`; "
-    "with ImageMagick: `magick a.heic a.jpg`)",
+    (".heic", ".heif"): "convert .heic and .heif to .jpg (on a Mac: `sips -s format jpeg a.heic "
+    "--out a.jpg`; with ImageMagick: `magick a.heic a.jpg`)",
     (".cr2", ".cr3", ".nef", ".arw", ".dng"): "export raw camera files as .jpg",
     (".svg",): "export .svg as .png",
 }
@@ -51,35 +48,35 @@ def class_folders(images, nested=False):
     if there is none.
     """
     if not os.path.isdir(images):
-        problem = "is not there: make it, with a folder in it for each class."
-        raise ValueError(shown(f"The folder {images} {problem}"))
-    classes, left_out = {}, collections.Counter()
+        todo = "make it, with a folder in it for each class."
+        raise ValueError(f"The folder {images} is not there: {todo}")
+    classes, left_out = {}, Counter()
     seen = set()  # folders, for a link may lead back to one that holds it
     for path, inner, files in os.walk(images, onerror=refuse_folder, followlinks=True):
         inner[:] = sorted(name for name in inner if not is_hidden(name))
         if nested:
             inner[:] = [name for name in inner if is_new(os.path.join(path, name), seen)]
-        files = [name for name in files if not is_hidden(name)]
         pictures = sorted(name for name in files if is_picture(name))
         if path == images:
             left_out["picture", "outside the class folders"] += len(pictures)
             continue
-        left_out.update(kind_of_file(name) for name in files if not is_picture(name))
+        others = [name for name in files if not is_picture(name) and not is_hidden(name)]
+        left_out.update(map(kind_of_file, others))
         if not nested and inner:
             left_out["folder", "inside a class folder"] += len(inner)
             inner.clear()
         if pictures or not inner:
             classes[PurePath(path).relative_to(images).as_posix()] = pictures
     if not classes:
-        problem = "holds no class folders: put the pictures of each class into one."
-        raise ValueError(shown(f"The folder {images} {problem}"))
+        todo = "put the pictures of each class into one."
+        raise ValueError(f"The folder {images} holds no class folders: {todo}")
     return dict(sorted(classes.items())), +left_out
 
 
 def refuse_folder(error):
     """An OSError of `os.walk`, which else leaves a folder out → ValueError."""
-    problem = f"cannot be read ({error.strerror}): change that, or move it away."
-    raise ValueError(shown(f"The folder {error.filename} {problem}")) from error
+    reason = f"cannot be read ({error.strerror}): change that, or move it away."
+    raise ValueError(f"The folder {error.filename} {reason}") from error
 
 
 def is_new(folder, seen):
@@ -92,38 +89,23 @@ def is_new(folder, seen):
 
 
 def note_left_out(folder, left_out):
-    """One note, if anything was left out by `class_folders`, with its count and suffixes."""
-    if left_out:
-        note(f"Left out in {folder}: {list_of(left_out)}.{advice(left_out)}")
-
-
-def list_of(left_out):
-    """A Counter of what was left out → words.
-
-    >>> left_out = {("file", ".heic"): 20, ("picture", "outside the class folders"): 1}
-    >>> list_of(collections.Counter(left_out))
-    '20 files .heic, 1 picture outside the class folders'
-    """
+    """One note, if anything was left out by `class_folders`: counts, suffixes, how to convert."""
+    if not left_out:
+        return
     words = []
     for (what, kind), count in left_out.most_common(8):
         words.append(f"{count} {what}{'s' if count > 1 else ''} {kind}")
-    if len(left_out) > len(words):
-        words.append(f"{len(left_out) - len(words)} more kinds of files")
-    return ", ".join(words)
-
-
-def advice(left_out):
-    """A Counter of what was left out → how to convert what Pillow cannot read, or ""."""
-    ways = []
-    for suffixes, way in CONVERT.items():
-        if any(("file", suffix) in left_out for suffix in suffixes):
-            ways.append(way)
-    return f" To use them, {'; '.join(ways)}." if ways else ""
+    if len(left_out) > 8:
+        words.append(f"{len(left_out) - 8} more kinds of files")
+    found = {kind for _, kind in left_out}
+    ways = [way for suffixes, way in CONVERT.items() if found.intersection(suffixes)]
+    todo = f" To use them, {'; '.join(ways)}." if ways else ""
+    warnings.warn(f"Left out in {folder}: {', '.join(words)}.{todo}", stacklevel=2)
 
 
 def labelled(found, start, classes):
     """{part: {class folder: pictures}}, {part: where its class folders lie}, the classes in order →
-    parts.
+    {part: [(path, label), ...]}.
     """
     parts = {part: [] for part in PARTS}
     for part in found:
@@ -142,13 +124,10 @@ def find_folder(parent, names):
     True
     """
     paths = [os.path.join(parent, name) if name else parent for name in names]
-    for path in paths:
-        if os.path.isdir(path):
-            return path
     entries = sorted(os.listdir(parent)) if os.path.isdir(parent) else []
     wanted = [name.lower() for name in names]
     alike = [os.path.join(parent, entry) for entry in entries if entry.lower() in wanted]
-    return next(filter(os.path.isdir, alike), paths[0])
+    return next(filter(os.path.isdir, paths + alike), paths[0])
 
 
 def find_file(places):
@@ -162,8 +141,8 @@ def read_lines(path):
         with open(path, encoding="utf-8-sig") as file:
             lines = [line.replace("\t", " ").strip() for line in file]
     except (OSError, UnicodeDecodeError) as error:
-        reason = f"{path} cannot be read as a text in UTF-8 ({error}): get it again."
-        raise ValueError(shown(reason)) from error
+        reason = f"cannot be read as a text in UTF-8 ({error}): get it again."
+        raise ValueError(f"{path} {reason}") from error
     return [line for line in lines if line]
 
 

@@ -18,16 +18,8 @@ from collections import Counter
 from typing import NamedTuple
 
 from clip_min.data.benchmarks import BENCHMARKS, OTHER_FOLDERS, OTHER_NAMES
-from clip_min.data.folders import (
-    PARTS,
-    class_folders,
-    find_file,
-    find_folder,
-    labelled,
-    note_left_out,
-    read_lines,
-)
-from clip_min.data.names import shown
+from clip_min.data.folders import (PARTS, class_folders, find_file, find_folder, labelled,
+                                   note_left_out, read_lines)
 from clip_min.data.splits import from_split
 
 
@@ -58,7 +50,7 @@ def read_benchmark(name, root, keep=True):
             inner = os.path.join(benchmark.folder, benchmark.images, "")
             give = f"for {name}, give --data-root the folder that holds {inner}"
             get = f"`python -m clip_min.data DATA --download {name}` gets it, or says how."
-            raise ValueError(shown(f"The folder {path} is not there: {give}; {get}"))
+            raise ValueError(f"The folder {path} is not there: {give}; {get}")
     if benchmark.split:
         places = (folder, images, root)
         split_file = find_file([os.path.join(place, benchmark.split) for place in places])
@@ -116,7 +108,7 @@ def from_imagenet(name, images, names_file):
             differ = f"{start[part]} and {names_file} differ in {len(wrong)} class folders"
             first = f"the first being {wrong[0]} (missing, empty or unknown)"
             todo = "sort the pictures as CoOp's DATASETS.md says."
-            raise ValueError(shown(f"{differ}, {first}: {todo}"))
+            raise ValueError(f"{differ}, {first}: {todo}")
     return [names[folder] for folder in classes], labelled(found, start, classes)
 
 
@@ -126,17 +118,15 @@ def read_classnames(names_file):
     Raises ValueError if the file is missing, or a line is not "<WordNet id> <name>".
     """
     if not os.path.isfile(names_file):
-        command = "`python -m clip_min.data DATA --download imagenet`"
-        get = f"get it with {command}, or from the link in CoOp's DATASETS.md."
-        raise ValueError(shown(f"{names_file} with ImageNet's class names is not there: {get}"))
+        get = "get it with `python -m clip_min.data DATA --download imagenet`"
+        raise ValueError(f"{names_file} with ImageNet's class names is not there: {get}, "
+                         "or from the link in CoOp's DATASETS.md.")
     names = {}
     for line in read_lines(names_file):
         folder, _, classname = line.partition(" ")
         if not classname or folder in names:
-            problem = (
-                f"{names_file} has the line {line!r}: write each folder once, a space, its name."
-            )
-            raise ValueError(shown(problem))
+            todo = "write each folder once, a space, its name."
+            raise ValueError(f"{names_file} has the line {line!r}: {todo}")
         names[folder] = classname.strip()
     return names
 
@@ -154,9 +144,7 @@ def from_aircraft(folder, images):
         for line in read_lines(path):
             number, _, variant = line.partition(" ")
             if not re.fullmatch("[0-9]+", number) or variants.count(variant) != 1:
-                problem = (
-                    "which is not a picture number and a line of variants.txt: unpack both again."
-                )
-                raise ValueError(shown(f"{path} has {line!r}, {problem}"))
+                expected = "a picture number and a line of variants.txt"
+                raise ValueError(f"{path} has {line!r}, not {expected}: unpack both again.")
             parts[part].append((os.path.join(images, f"{number}.jpg"), variants.index(variant)))
     return variants, parts

@@ -1,22 +1,13 @@
-"""Names and texts: how they are checked, compared, and shown on a terminal."""
+"""Class names, templates and notes: how they are checked and compared."""
 
+import functools
 import warnings
 
-from clip_min.files import printable
 
-
-def shown(text):
-    r"""A text as a terminal may show it: control characters, which could move the cursor, escaped.
-
-    >>> print(shown("red\x1b[31m\ncat é"))
-    red\x1b[31m\ncat é
-    """
-    return printable(text, limit=10_000)
-
-
-def note(text):
-    """One warning, in which names are shown without control characters."""
-    warnings.warn(shown(text), stacklevel=3)
+@functools.cache
+def note_once(text):
+    """A warning that is given once in a process, however often it is asked for."""
+    warnings.warn(text, stacklevel=2)
 
 
 def check_utf8(names):
@@ -26,23 +17,24 @@ def check_utf8(names):
             raise ValueError(f"The name {ascii(name)} is not UTF-8: rename it.")
 
 
+def is_empty(name):
+    """Whether nothing is left of a class name in a prompt, where "_" becomes a space."""
+    return not name.replace("_", " ").strip()
+
+
 def check_template(template):
-    """Raises ValueError unless a hand-written prompt has one "{}", for the class name, and no other
-    braces.
+    """Raises ValueError unless a prompt has one "{}", for the class name, and no other braces.
 
     >>> check_template("a photo of a {}.")
     """
     is_text = isinstance(template, str)
     if not is_text or not template.count("{}") == template.count("{") == template.count("}") == 1:
-        problem = (
-            'must hold "{}" for the class name once, and no other braces, as in "a photo of a {}."'
-        )
-        raise ValueError(f"The template {template!r} {problem}")
+        must = 'must hold "{}" for the class name once, and no other braces'
+        raise ValueError(f'The template {template!r} {must}, as in "a photo of a {{}}."')
 
 
 def same_names(classnames):
-    """K class names → those that CLIP reads alike, for it knows no capital letters: [[name, name],
-    ...].
+    """K class names → those that CLIP reads alike, for it knows no capital letters.
 
     >>> same_names(["Apple", "pear", "apple", "red_cat", "red  cat"])
     [['Apple', 'apple'], ['red_cat', 'red  cat']]
@@ -59,4 +51,5 @@ def note_same_names(classnames, where):
     if groups:
         names = " and ".join(repr(name) for name in groups[0])
         more = f", and {len(groups) - 1} more such groups" if len(groups) > 1 else ""
-        note(f"{where}: to CLIP the classes {names} have the same name{more}.")
+        text = f"{where}: to CLIP the classes {names} have the same name{more}."
+        warnings.warn(text, stacklevel=2)

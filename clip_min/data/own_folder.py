@@ -1,18 +1,22 @@
-"""A folder of one's own as a data set: train/<class>/ and test/<class>/, or only <class>/."""
+"""A folder of one's own as a data set: train/<class>/ and test/<class>/, or only <class>/.
+
+Beside the class folders, or beside train/, there may be a `classnames.txt` with better names:
+
+    0 tench                 a line "<folder> <name>" for each class folder, in any order
+    1 goldfish
+
+or only the names, in the order of the sorted folders. Sorted as text, "10" comes before "2", and
+"Zebra" before "ant"; where people count otherwise, only names are refused.
+"""
 
 import os
+import re
+import warnings
 from collections import Counter
 
-from clip_min.data.folders import (
-    PARTS,
-    class_folders,
-    is_hidden,
-    is_picture,
-    labelled,
-    note_left_out,
-    read_lines,
-)
-from clip_min.data.names import check_utf8, note, note_same_names, shown
+from clip_min.data import folders
+from clip_min.data.folders import PARTS, class_folders, labelled, note_left_out, read_lines
+from clip_min.data.names import check_utf8, is_empty, note_same_names
 from clip_min.data.splits import share_out
 
 PART_NAMES = {  # what people call these folders, in small or capital letters
@@ -31,8 +35,8 @@ def from_folder(folder):
     two classes, and for one without training pictures; for classnames.txt see `names_of_classes`.
     """
     if not os.path.isdir(folder):
-        problem = "give one with train/ and test/, or one folder for each class."
-        raise ValueError(shown(f"There is no folder {folder}: {problem}"))
+        todo = "give one with train/ and test/, or one folder for each class."
+        raise ValueError(f"There is no folder {folder}: {todo}")
     start = part_folders(folder)
     found, left_out = {}, Counter()
     for part, place in (start or {"all": folder}).items():
@@ -43,8 +47,8 @@ def from_folder(folder):
         start, found = dict.fromkeys(PARTS, folder), share_out(folder, found["all"])
     classes = list(found["train"])
     if len(classes) < 2:
-        problem = f"holds the class {classes[0]!r} alone: give it two at least."
-        raise ValueError(shown(f"The folder {start['train']} {problem}"))
+        reason = f"holds the class {classes[0]!r} alone: give it two at least."
+        raise ValueError(f"The folder {start['train']} {reason}")
     check_classes(folder, found)
     classnames = names_of_classes(folder, classes)
     note_same_names(classnames, folder)
@@ -56,37 +60,32 @@ def part_folders(folder):
 
     Raises ValueError for train/ alone, for others without train/, and for two that mean the same.
     """
-    inner = sorted(
-        entry.name for entry in os.scandir(folder) if entry.is_dir() and not is_hidden(entry.name)
-    )
     there, others = {}, []
-    for name in inner:
+    for name in sorted(os.listdir(folder)):
+        if folders.is_hidden(name) or not os.path.isdir(os.path.join(folder, name)):
+            continue
         part = next((part for part in PARTS if name.lower() in PART_NAMES[part]), None)
         if part is None:
             others.append(name)
         elif part in there:
             both = f"both {there[part]}/ and {name}/ for the same pictures"
-            raise ValueError(shown(f"The folder {folder} has {both}: keep one."))
+            raise ValueError(f"The folder {folder} has {both}: keep one.")
         else:
             there[part] = name
     if not there or is_class(folder, there, others):
         return {}
-    if "train" not in there:
-        name = next(iter(there.values()))
-        itself = os.path.join(folder, name)
-        problem = f"has {name}/ without train/: add it"
-        raise ValueError(shown(f"The folder {folder} {problem}, or give {itself}, to split it."))
-    if len(there) == 1:
-        name = there["train"]
-        itself = os.path.join(folder, name)
-        problem = f"has {name}/ without test/ or val/: add one"
-        raise ValueError(shown(f"The folder {folder} {problem}, or give {itself}, to split it."))
+    if "train" not in there or len(there) == 1:
+        name = there.get("train") or next(iter(there.values()))
+        lacks = "test/ or val/: add one" if "train" in there else "train/: add it"
+        itself = f"or give {os.path.join(folder, name)}, to split it"
+        raise ValueError(f"The folder {folder} has {name}/ without {lacks}, {itself}.")
     if "test" not in there:
         there["test"] = there.pop("val")
-        note(f"{folder} has no test/: the pictures of {there['test']}/ are tested on.")
+        tested = f"the pictures of {there['test']}/ are tested on."
+        warnings.warn(f"{folder} has no test/: {tested}", stacklevel=2)
     if others:
-        beside = f"the folders beside {there['train']}/"
-        note(f"Left out in {folder}: {beside}, {', '.join(others[:10])}.")
+        beside = f"the folders beside {there['train']}/, {', '.join(others[:10])}"
+        warnings.warn(f"Left out in {folder}: {beside}.", stacklevel=2)
     return {part: os.path.join(folder, there[part]) for part in PARTS if part in there}
 
 
@@ -99,9 +98,9 @@ def is_class(folder, there, others):
 
 def holds_pictures(folder):
     """Whether a folder holds pictures itself, and not class folders."""
-    entries = [entry for entry in os.scandir(folder) if not is_hidden(entry.name)]
+    entries = [entry for entry in os.scandir(folder) if not folders.is_hidden(entry.name)]
     has_folders = any(entry.is_dir() for entry in entries)
-    return not has_folders and any(is_picture(entry.name) for entry in entries)
+    return not has_folders and any(folders.is_picture(entry.name) for entry in entries)
 
 
 def check_classes(folder, found):
@@ -111,28 +110,35 @@ def check_classes(folder, found):
         if name not in trained:
             alike = [other for other in trained if other.lower() == name.lower()]
             todo = f"name it {alike[0]!r} everywhere" if alike else "add some, or remove it"
-            problem = f"has no training pictures of the class {name!r}: {todo}."
-            raise ValueError(shown(f"{folder} {problem}"))
+            raise ValueError(f"{folder} has no training pictures of the class {name!r}: {todo}.")
     untested = [name for name in found["train"] if not found["test"].get(name)]
     if len(untested) == len(found["train"]):
-        raise ValueError(shown(f"{folder} has no test pictures of any class: add some."))
+        raise ValueError(f"{folder} has no test pictures of any class: add some.")
     if untested:
         counted = f"{len(untested)} class{'es' if len(untested) > 1 else ''}"
-        note(f"{folder} has no test pictures of {counted}, the first being {untested[0]}.")
+        first = f"the first being {untested[0]}"
+        warnings.warn(f"{folder} has no test pictures of {counted}, {first}.", stacklevel=2)
 
 
 def names_of_classes(folder, classes):
     """The sorted class folders of one's own folder → their names, or those in `classnames.txt`.
 
-    Raises ValueError unless each line there is "<folder> <name>", or each a name in the order of
-    the folders.
+    Raises ValueError unless that file has one of the two forms at the top of this file, and for a
+    name of which nothing is left in a prompt.
     """
     check_utf8([folder, *classes])
     path = os.path.join(folder, "classnames.txt")
-    if not os.path.isfile(path):
-        return classes
-    lines = read_lines(path)
-    named = {}
+    names = read_names(path, classes) if os.path.isfile(path) else classes
+    for name, inner in zip(names, classes):
+        if is_empty(name):
+            todo = "rename it, or name it in classnames.txt"
+            raise ValueError(f"The class folder {inner!r} in {folder} has no name: {todo}.")
+    return names
+
+
+def read_names(path, classes):
+    """`classnames.txt`, and the sorted class folders → the names of the classes."""
+    lines, named = read_lines(path), {}
     for line in lines:
         starts = [name for name in classes if line.startswith(f"{name} ")]
         if starts:
@@ -140,8 +146,24 @@ def names_of_classes(folder, classes):
             named[name] = line.removeprefix(name).strip()
     if len(lines) == len(classes) == len(named):
         return [named[name] for name in classes]
-    if len(lines) == len(classes) and not named:
-        return lines
-    expected = f'must have a line "<folder> <name>" for each of the {len(classes)} class folders'
-    or_names = "or only the names, in the order of the sorted folders"
-    raise ValueError(shown(f"{path} {expected}, {or_names}: correct or remove it."))
+    form = f'a line "<folder> <name>" for each of the {len(classes)} class folders'
+    if len(lines) != len(classes) or named:
+        or_names = "or only the names, in the order of the sorted folders"
+        raise ValueError(f"{path} must have {form}, {or_names}: correct or remove it.")
+    counted = sorted(classes, key=as_people_count)
+    if counted != classes:
+        here, there = next(pair for pair in zip(classes, counted) if pair[0] != pair[1])
+        order = f"is it {here!r} or {there!r} that has the name {lines[classes.index(here)]!r}"
+        raise ValueError(f"{path} has only names, and their order is not clear ({order}?): "
+                         f"give it {form}.")
+    return lines
+
+
+def as_people_count(name):
+    """The key that sorts folders as people do: 2 before 10, ant before Zebra.
+
+    >>> sorted(["10", "2", "Zebra", "ant"], key=as_people_count)
+    ['2', '10', 'ant', 'Zebra']
+    """
+    steps = re.split("([0-9]+)", name)  # text, digits, text, ...
+    return [int(step) if place % 2 else step.lower() for place, step in enumerate(steps)]

@@ -1,5 +1,6 @@
 """Labelled pictures as tensors, for torch's DataLoader."""
 
+import os
 import zlib
 
 import torch
@@ -13,6 +14,23 @@ KEEP_BYTES = 2**30  # of pixels that training keeps in memory
 def open_picture(path):
     """An Item's path → its RGB picture: "toy-..." is drawn, others are read by `read_picture`."""
     return benchmarks.draw(path) if path.startswith("toy-") else read_picture(path)
+
+
+def state_of_file(path):
+    """A picture's path → a text that changes when the file does: size, times, and inode.
+
+    Two files of equal size and time of change that exchange their names are told apart by their
+    inodes, and one that was overwritten and given its old time back by the time at which its entry
+    on the disk changed. So a copied, moved or restored file counts as another one, too: then a
+    result is computed again. On Windows that last time is the time of creation, and some network
+    drives number files anew each time; what a disk does not tell is not seen. Raises ValueError if
+    the file is gone.
+    """
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise ValueError(f"Cannot read the picture {path}: {error.strerror}.") from error
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
 
 
 class PictureSet(torch.utils.data.Dataset):

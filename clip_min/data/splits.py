@@ -8,10 +8,11 @@ import json
 import os
 import random
 import re
+import warnings
 from pathlib import PureWindowsPath
 
 from clip_min.data.folders import PARTS, class_folders, note_left_out
-from clip_min.data.names import check_utf8, note, shown
+from clip_min.data.names import check_utf8, is_empty
 from clip_min.files import write_whole
 
 OWN_SPLIT = "split_own_"  # what CoOp's "split_zhou_" becomes in the name of an own split's file
@@ -39,12 +40,12 @@ def from_split(name, images, split_file, keep):
             write_whole(own_file, json.dumps(rows).encode())
         except OSError as error:
             reason = f"cannot be written ({error.strerror})"
-            note(f"{own_file} {reason}: the split is made anew each time.")
-    parts = {}
-    for part in PARTS:  # SUN397's paths begin with "/", which would make them absolute
-        parts[part] = [
-            (os.path.join(images, path.lstrip("/")), label) for path, label, _ in rows[part]
-        ]
+            again = "the split is made anew each time"
+            warnings.warn(f"{own_file} {reason}: {again}.", stacklevel=2)
+    parts = {part: [] for part in PARTS}
+    for part in PARTS:
+        for path, label, _ in rows[part]:  # SUN397's begin with "/", which would be absolute
+            parts[part].append((os.path.join(images, path.lstrip("/")), label))
     return classnames, parts, split_file
 
 
@@ -57,22 +58,21 @@ def read_split(split_file):
     """
     this = f"The split file {split_file}"
     if not os.path.isfile(split_file):
-        command = "`python -m clip_min.data DATA --download NAME`"
-        get = f"get it with {command}, or from the link in CoOp's DATASETS.md."
-        raise ValueError(shown(f"{this} is not there: {get}"))
+        get = "get it with `python -m clip_min.data DATA --download NAME`"
+        raise ValueError(f"{this} is not there: {get}, or from the link in CoOp's DATASETS.md.")
     try:
         with open(split_file, encoding="utf-8-sig") as file:
             parts = json.load(file)
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(shown(f"{this} is not readable as JSON ({error}): replace it.")) from error
+        raise ValueError(f"{this} is not readable as JSON ({error}): replace it.") from error
     if not isinstance(parts, dict) or not all(isinstance(parts.get(part), list) for part in PARTS):
-        reason = 'must be an object with the lists "train", "val" and "test": replace it.'
-        raise ValueError(shown(f"{this} {reason}"))
+        form = 'an object with the lists "train", "val" and "test"'
+        raise ValueError(f"{this} must be {form}: replace it.")
     for part in PARTS:
         for row in parts[part]:
             problem = problem_of_row(row)
             if problem:
-                raise ValueError(shown(f"{this} has {abridged(row)} in {part!r}: {problem}."))
+                raise ValueError(f"{this} has {repr(row)[:200]} in {part!r}: {problem}.")
     return {part: parts[part] for part in PARTS}
 
 
@@ -82,7 +82,7 @@ def problem_of_row(row):
     if type(row) is not list or [type(value) for value in row] != [str, int, str]:
         return "make it [path, label, class name]"
     path, _, name = row
-    if not name.replace("_", " ").strip():
+    if is_empty(name):
         return "give its class a name"
     if name != name.encode(errors="replace").decode():
         return "its class name is not UTF-8, correct it"
@@ -92,12 +92,6 @@ def problem_of_row(row):
     if not steps.name or "\0" in path:
         return "its path names no file, correct it"
     return ""
-
-
-def abridged(row):
-    """What a split file has in the place of a row → one line, of at most 200 characters."""
-    text = repr(row)
-    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def find_classnames(parts, split_file):
@@ -111,24 +105,22 @@ def find_classnames(parts, split_file):
     for path, label, name in parts["train"] + parts["val"] + parts["test"]:
         if names.setdefault(label, name) != name:
             both = f"{names[label]!r} and {name!r}"
-            raise ValueError(shown(f"{this} gives label {label} two names, {both}: keep one."))
+            raise ValueError(f"{this} gives label {label} two names, {both}: keep one.")
         if labels.setdefault(path, label) != label:
             both = f"{labels[path]} and {label}"
-            raise ValueError(
-                shown(f"{this} gives the picture {path!r} two labels, {both}: keep one.")
-            )
+            raise ValueError(f"{this} gives the picture {path!r} two labels, {both}: keep one.")
     for expected, label in enumerate(sorted(names)):
         if label != expected:
-            problem = "is negative" if label < 0 else f"is there, but label {expected} is not"
+            why = "is negative" if label < 0 else f"is there, but label {expected} is not"
             counted = f"numbers its {len(names)} classes not from 0 upwards"
-            raise ValueError(shown(f"{this} {counted}: label {label} {problem}."))
+            raise ValueError(f"{this} {counted}: label {label} {why}.")
     if len(names) < 2:
-        raise ValueError(shown(f"{this} needs at least two classes, not {len(names)}: replace it."))
+        raise ValueError(f"{this} needs at least two classes, not {len(names)}: replace it.")
     learned_on = {path for part in ("train", "val") for path, _, _ in parts[part]}
     shared = [path for path, _, _ in parts["test"] if path in learned_on]
     if shared:
-        example = f"such as {shared[0]!r}"
-        note(f"{this} has {len(shared)} test pictures that are in train or val, too, {example}.")
+        counted = f"{len(shared)} test pictures that are in train or val, too"
+        warnings.warn(f"{this} has {counted}, such as {shared[0]!r}.", stacklevel=2)
     return [names[label] for label in range(len(names))]
 
 
@@ -164,7 +156,7 @@ def share_out(images, folders):
     for folder, pictures in folders.items():
         if len(pictures) < 2:
             reason = f"holds {len(pictures)} pictures: a split needs two."
-            raise ValueError(shown(f"The class folder {images}/{folder} {reason}"))
+            raise ValueError(f"The class folder {images}/{folder} {reason}")
         pictures = random.Random(SEED + os.fsencode(folder)).sample(pictures, len(pictures))
         half, fifth = len(pictures) // 2, len(pictures) // 5
         parts["train"][folder] = pictures[:half]

@@ -19,8 +19,8 @@ from PIL import Image
 from clip_min.data.benchmarks import BENCHMARKS, COOP
 from clip_min.data.folders import PARTS, missing_pictures
 from clip_min.data.layouts import benchmark_folder, read_benchmark
-from clip_min.data.names import shown
 from clip_min.data.splits import OWN_SPLIT
+from clip_min.files import printable
 from clip_min.preprocess import MAX_PIXELS, known_formats, read_picture
 
 SHOWN = 20  # names of bad pictures printed for each data set
@@ -44,7 +44,7 @@ def look_over(root, names, quick=False, show_all=False):
             print(f"{name:15} not there; from {BENCHMARKS[name].home}", flush=True)
     if not statuses:
         lie = f"give the folder in which {BENCHMARKS['eurosat'].folder}/ and the others lie"
-        print(shown(f"{root} holds none of them: {lie}, as {COOP} says."))
+        print(printable(f"{root} holds none of them: {lie}, as {COOP} says."))
     return max(statuses, default=2)
 
 
@@ -56,7 +56,7 @@ def look_at(name, root, quick, show_all):
         paths = list(dict.fromkeys(path for part in parts.values() for path, _ in part))
         problems = problems_of(paths, quick, name)
     except (ValueError, OSError, BrokenProcessPool) as error:
-        print(f"{name:15} {shown(str(error))}", flush=True)
+        print(f"{name:15} {printable(error, 10_000)}", flush=True)
         print(f"{INDENT}from {benchmark.home}; split files: {COOP}", flush=True)
         return 1
     found = [len(classnames), *(len(parts[part]) for part in PARTS)]
@@ -86,7 +86,7 @@ def print_problems(problems, show_all):
     """A line for each bad picture, or for the first `SHOWN` of them."""
     printed = problems if show_all else problems[:SHOWN]
     for problem in printed:
-        print(f"{INDENT}{shown(problem)}")
+        print(f"{INDENT}{printable(problem)}")
     if len(problems) > len(printed):
         print(f"{INDENT}... and {len(problems) - len(printed)} more (--all names them)")
 
@@ -97,7 +97,7 @@ def problems_of(paths, quick, name):
     As many processes as there are cores; progress on stderr.
     """
     missing = dict.fromkeys(missing_pictures(paths))
-    problems = [f"Cannot read the picture {path}: there is no such file." for path in missing]
+    problems = [problem_of(path) for path in missing]
     there = [path for path in paths if path not in missing]
     look = problem_of_size if quick else problem_of
     ignore_ctrl_c = (signal.SIGINT, signal.SIG_IGN)  # this process answers it for the others

@@ -1,8 +1,8 @@
 """Archives onto a disk: one folder of a .zip or .tar.gz file, and nothing outside of its target.
 
-An archive may come from anybody. So a path in it that leaves the folder ("../x", "/x", "C:x") is
-refused, links and devices are not made, and what unpacks to far more than its own size is refused
-before it is written: pictures are compressed already.
+An archive may come from anybody. So one check serves both kinds: a path that leaves the folder
+("../x", "/x", "C:x") is refused; links and devices are not made; and what unpacks to far more than
+its own size is refused before it is written, for pictures are compressed already.
 """
 
 import errno
@@ -15,23 +15,18 @@ import sys
 import tarfile
 import zipfile
 import zlib
-from collections import Counter
 from pathlib import PureWindowsPath
 
 from clip_min.data.folders import is_hidden
-from clip_min.data.names import shown
 
 MOST_GROWTH = 4  # an archive may unpack to so many times its own size,
 MOST_EXTRA = 64 << 20  # and so many bytes more
 MOST_MEMBERS = 1_000_000
 MOST_AT_ONCE = 16 << 20  # bytes
-DAMAGE = (  # what Python raises for a damaged archive
-    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
-    *(EOFError, RuntimeError, NotImplementedError, ValueError),
-)
+DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError,  # a damaged archive's
+          EOFError, RuntimeError, NotImplementedError, ValueError)
 NOT_OF_THE_DISK = (  # errors of paths that contradict each other, or of places outside the archive
-    *(None, errno.EINVAL, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
-)
+    None, errno.EINVAL, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 
 
 class Refused(Exception):
@@ -47,49 +42,34 @@ def unpack(archive, inside, target):
     is damaged, unsafe, or holds nothing of that name; OSError if the disk is full.
     """
     try:
-        files, left_out = copy_members(archive, inside.split("/"), target)
+        return copy_members(archive, inside.split("/"), target)
     except BaseException as error:  # Ctrl-C, too
         remove(target)
-        problem = problem_of_archive(error)
-        if not problem:
-            raise
-        todo = "remove it, and try again"
         if isinstance(error, Refused):  # the server would send the same one again
-            todo = "put another one in its place, or the pictures where they belong, by hand"
-        raise ValueError(shown(f"The archive {archive} {problem}: {todo}.")) from error
-    for kind, count in left_out.items():
-        print(f"{archive.name}: {count} {kind} left out", file=sys.stderr)
-    return files
-
-
-def problem_of_archive(error):
-    """An error of reading an archive → what is wrong with it; "" if it is not the archive's."""
-    if isinstance(error, Refused):
-        return str(error)
-    is_of_archive = isinstance(error, OSError) and error.errno in NOT_OF_THE_DISK
-    if isinstance(error, DAMAGE) or is_of_archive:
-        return f"is damaged ({error or type(error).__name__})"
-    return ""
+            todo = "put another one in its place, or the pictures where they belong, by hand."
+            raise ValueError(f"The archive {archive} {error}: {todo}") from error
+        is_of_archive = isinstance(error, OSError) and error.errno in NOT_OF_THE_DISK
+        if isinstance(error, DAMAGE) or is_of_archive:
+            why = f"is damaged ({error or type(error).__name__})"
+            raise ValueError(f"The archive {archive} {why}: remove it, and try again.") from error
+        raise
 
 
 def copy_members(archive, inside, target):
-    """What `unpack` does → the number of files, and a Counter of what was left out."""
+    """What `unpack` does; raises Refused, and what a damaged archive raises."""
     most = MOST_GROWTH * archive.stat().st_size + MOST_EXTRA
-    total, files, left_out = 0, 0, Counter()
-    for number, (name, kind, size, opened) in enumerate(members(archive), start=1):
+    total, files, left_out = 0, 0, 0
+    for number, (name, size, is_plain, opened) in enumerate(members(archive), start=1):
         total += size
         if size < 0 or total > most or number > MOST_MEMBERS:
             raise Refused(f"would unpack to more than {most / 1e6:,.0f} MB or a million files")
         below = steps_below(safe_steps(name), inside)
         if below is None or any(map(is_hidden, below)):
             continue
-        if kind in ("links", "devices"):
-            left_out[kind] += 1
+        if not is_plain:
+            left_out += 1
             continue
         path = target.joinpath(*below)
-        if kind == "folders":
-            path.mkdir(parents=True, exist_ok=True)
-            continue
         path.parent.mkdir(parents=True, exist_ok=True)
         with opened() as source, path.open("wb") as file:
             shutil.copyfileobj(source, file, 1 << 20)
@@ -98,40 +78,29 @@ def copy_members(archive, inside, target):
             print(f"\r{archive.name}: {files:,} files", end="", file=sys.stderr, flush=True)
     if files >= 1000:
         print(file=sys.stderr)
+    if left_out:
+        print(f"{archive.name}: {left_out} links or devices left out", file=sys.stderr)
     if not files:
         raise Refused(f"holds no {'/'.join(inside)}")
-    return files, left_out
+    return files
 
 
 def members(archive):
-    """An archive → (name, kind, size in bytes, a function that opens it) of each of its members.
-
-    The kinds are "files", "folders", "links" and "devices".
+    """An archive → (name, size in bytes, whether it is a plain file, a function that opens it) of
+    each of its members but folders.
     """
     if archive.suffix.lower() == ".zip":
-        yield from zip_members(archive)
-    else:
-        yield from tar_members(archive)
-
-
-def zip_members(archive):
-    """`members` of a .zip file."""
-    with zipfile.ZipFile(archive) as opened:
-        for member in opened.infolist():
-            kind = "folders" if member.is_dir() else "files"
-            if stat.S_ISLNK(member.external_attr >> 16):
-                kind = "links"
-            yield member.filename, kind, member.file_size, lambda: opened.open(member)
-
-
-def tar_members(archive):
-    """`members` of a .tar.gz file."""
+        with zipfile.ZipFile(archive) as opened:
+            for member in opened.infolist():
+                if not member.is_dir():
+                    is_plain = not stat.S_ISLNK(member.external_attr >> 16)
+                    yield member.filename, member.file_size, is_plain, lambda: opened.open(member)
+        return
     with BoundedGzip(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as opened:
         for member in opened:
-            kind = "files" if member.isfile() else "folders" if member.isdir() else "devices"
-            if member.issym() or member.islnk():
-                kind = "links"
-            yield member.name, kind, member.size, lambda: opened.extractfile(member)
+            if not member.isdir():
+                is_plain = member.isfile()
+                yield member.name, member.size, is_plain, lambda: opened.extractfile(member)
         while stream.read(1 << 20):  # the sum of a .gz file is checked when its end is read
             pass
 

@@ -41,6 +41,19 @@ def check_positive(name, value):
         raise ValueError(f"{name} must be a positive number, not {value!r}.")
 
 
+def check_weight(name, value):
+    """Raises ValueError if the value is not a number of at least 0."""
+    if type(value) not in (int, float) or not 0 <= value < math.inf:
+        raise ValueError(f"{name} must be a number of at least 0, not {value!r}.")
+
+
+def checked_weights(**weights):
+    """Weights of a loss by their names → a list of them. Raises ValueError as `check_weight`."""
+    for name, weight in weights.items():
+        check_weight(name, weight)
+    return list(weights.values())
+
+
 def check_heads(heads, width):
     """Raises ValueError if this is not a number of attention heads for this width."""
     check_count("heads", heads)
@@ -65,7 +78,10 @@ def check_vision_transformer(clip, method):
 
 
 def number_of_layers(depth, layers, name="depth"):
-    """The option `depth` of a tower with so many layers → a number: all of them for "deep"."""
+    """The option `depth` of a tower with so many layers → a number: all of them for "deep", 9 or
+    all there are for None."""
+    if depth is None:
+        return min(9, layers)
     if depth == "deep":
         return layers
     if type(depth) is not int or depth not in range(1, layers + 1):
@@ -73,6 +89,15 @@ def number_of_layers(depth, layers, name="depth"):
             f'{name} must be "deep" or a whole number from 1 to {layers}, not {depth!r}.'
         )
     return depth
+
+
+def layers_of_towers(clip, method, n_visual, depth, text_depth):
+    """The options of PromptSRC, checked → how many layers of the image tower and how many of the
+    text tower get prompts."""
+    check_vision_transformer(clip, method)
+    check_count("n_visual", n_visual)
+    return (number_of_layers(depth, len(clip.visual.transformer.resblocks)),
+            number_of_layers(text_depth, len(clip.transformer.resblocks), "text_depth"))
 
 
 def prompted_layers(clip, method, n_ctx, depth, text_depth):
@@ -83,6 +108,28 @@ def prompted_layers(clip, method, n_ctx, depth, text_depth):
     towers = (clip.transformer, clip.visual.transformer)
     depth = number_of_layers(depth, min(len(tower.resblocks) for tower in towers))
     return depth, number_of_layers(text_depth, depth, "text_depth")
+
+
+def initial_prompts(clip, depth, n_ctx, ctx_init):
+    """→ text prompts [depth, n, D_t] of MaPLe and PromptSRC, random with deviation 0.02, and the
+    tokens of `ctx_init`. The first n tokens are the start of the first layer's prompts.
+
+    As published, words count only for n_ctx up to 4; without words there are no tokens: [].
+    Raises ValueError for fewer tokens than n_ctx.
+    """
+    check_n_ctx(clip, n_ctx)
+    embedding = clip.token_embedding.weight
+    prompts = 0.02 * torch.randn(depth, n_ctx, embedding.shape[1])
+    if not ctx_init or n_ctx > 4:
+        return prompts, []
+    words = clip.tokenizer.encode(str(ctx_init).replace("_", " "))
+    if len(words) < n_ctx:
+        raise ValueError(
+            f"ctx_init={ctx_init!r} has {len(words)} tokens, too few for n_ctx={n_ctx}: give more "
+            "words, or ctx_init=None for a random start."
+        )
+    prompts[0] = embedding[words[:n_ctx]]
+    return prompts, words
 
 
 def initial_context(clip, n_ctx, ctx_init, default, default_words=None):

@@ -105,6 +105,19 @@ def splice(clip, classnames, n_ctx, position="end", class_specific=False):
     return prompts
 
 
+def splice_words(clip, classnames, n_ctx, words):
+    """K class names → K prompts of [SOS], n_ctx context vectors, the tokens of `words` from the
+    n_ctx-th on, name, full stop, [EOS].
+
+    >>> from clip_min import load_clip
+    >>> splice_words(load_clip("tiny"), ["cat", "dog"], n_ctx=1, words=[7, 8, 9])
+    [[1408, -1, 8, 9, 1155, 269, 1409], [1408, -1, 8, 9, 602, 326, 269, 1409]]
+    """
+    kept = {-1 - place: words[place] for place in range(n_ctx, len(words))}  # symbol → token
+    prompts = splice(clip, classnames, max(n_ctx, len(words)))
+    return [[kept.get(symbol, symbol) for symbol in prompt] for prompt in prompts]
+
+
 def pad(prompts, length):
     """K lists of symbols → [K, length], with zeros behind each prompt, and its last place [K]."""
     padded = torch.zeros(len(prompts), length, dtype=torch.long)

@@ -5,9 +5,7 @@
     formats.py         a file → named tensors: which kind it is; safetensors; several files
     pickles.py         PyTorch's files → named tensors, without running what they contain
     names.py           Hugging Face's, open_clip's and wrapped names → OpenAI's
-    config.py          config.json and open_clip_config.json: followed, or refused key by key
-    config_keys.py     every key of both, and what is done with it
-    pictures.py        what a model's files say of mean, std and size of its pictures
+    config.py          what the configurations beside the weights say: followed, refused or noted
     __main__.py        `python -m clip_min.weights ViT-B/16` downloads weights ahead of time
 
 The merges of the text are in ../tokenizer.py, downloads in ../download.py.

@@ -3,24 +3,24 @@
 import argparse
 import sys
 
+from clip_min.files import printable
 from clip_min.tokenizer import openai_merges
 from clip_min.weights.locate import OFFICIAL, locate
 
 
 def main(arguments=None) -> int:
     """Download what the models need and print where it is. Returns the exit status, 0 or 2."""
-    parser = argparse.ArgumentParser(
-        "python -m clip_min.weights", description="Download CLIP weights."
-    )
+    parser = argparse.ArgumentParser("python -m clip_min.weights",
+                                     description="Download CLIP weights.")
     parser.add_argument("names", nargs="+", metavar="NAME", help=", ".join(("tiny", *OFFICIAL)))
     names = parser.parse_args(arguments).names
     try:
         for name in names:
-            print(f"{name}: {locate(name)[0]}")
+            print(printable(f"{name}: {locate(name)[0]}"))
         if any(name in OFFICIAL for name in names):
-            print(f"merges: {openai_merges()}")
+            print(printable(f"merges: {openai_merges()}"))
     except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(printable(error), file=sys.stderr)
         return 2
     return 0
 

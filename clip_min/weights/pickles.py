@@ -7,7 +7,6 @@ every other class or function a `StandIn`, which takes what it is given and does
 
     zip of torch.save        data.pkl: the pickle; data/0, data/1, ...: the numbers, as raw bytes
     TorchScript archive      the same, and the program in further members, which are never looked at
-    torch.save before 1.6    one pickle after another, then the numbers
 
 Layout of the formats: PyTorch's `torch/serialization.py`.
 """
@@ -17,29 +16,20 @@ import io
 import math
 import os
 import pickle
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
 from clip_min.files import MAX_GROWTH, open_zip
 
 STORAGES = {
-    "DoubleStorage": torch.float64,
-    "FloatStorage": torch.float32,
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "ShortStorage": torch.int16,
-    "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8,
+    "DoubleStorage": torch.float64, "FloatStorage": torch.float32, "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32,
+    "ShortStorage": torch.int16, "CharStorage": torch.int8, "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
-    "ComplexFloatStorage": torch.complex64,
-    "ComplexDoubleStorage": torch.complex128,
 }
 STATE_KEYS = ("state_dict", "model_state_dict", "model")  # where training scripts put the weights
 MAX_DEPTH, MAX_NAMES = 50, 100_000  # modules inside modules, and names in all: CLIP has 5 and 500
-MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a file from before 1.6
 
 
 def read_zip(path):
@@ -52,12 +42,14 @@ def read_zip(path):
         if f"{folder}byteorder" in archive.namelist():
             if archive.read(f"{folder}byteorder") != b"little":
                 raise ValueError("it was written on a machine that orders bytes the other way.")
-        tree = InertUnpickler(io.BytesIO(archive.read(pickles[0]))).load()
-
-        def read_storage(storage):
-            return to_tensor(archive.read(f"{folder}data/{storage.key}"), storage.dtype)
-
-        return named_tensors(state_of(tree), read_storage, os.path.getsize(path))
+        views = named_views(InertUnpickler(io.BytesIO(archive.read(pickles[0]))).load())
+        total, size = sum(view.bytes() for view in views.values()), os.path.getsize(path)
+        if total > MAX_GROWTH * size:  # a few bytes given out as many tensors
+            raise ValueError(f"its tensors take {total:,} bytes, the file only {size:,}.")
+        storages = {view.storage for view in views.values()}
+        flat = {x: to_tensor(archive.read(f"{folder}data/{x.key}"), x.dtype) for x in storages}
+    return {name: flat[x.storage].as_strided(x.size, x.stride, x.offset)  # never outside of it
+            for name, x in views.items()}
 
 
 def is_torchscript(path):
@@ -69,32 +61,9 @@ def is_torchscript(path):
         return False
 
 
-def read_old_file(path):
-    """A file of torch.save before 1.6 → {name: tensor}. Raises an error for a damaged one."""
-    size = os.path.getsize(path)
-    with open(path, "rb") as file:
-        if InertUnpickler(file).load() != MAGIC:
-            raise ValueError("it is a pickle that torch.save did not write.")
-        for _ in ("version", "about the machine"):
-            InertUnpickler(file).load()
-        unpickler = InertUnpickler(file)
-        tree, keys = unpickler.load(), InertUnpickler(file).load()
-        places = {}  # key -> where its bytes begin and how many there are
-        for key in keys:
-            if key not in unpickler.dtypes:
-                raise ValueError("it holds numbers of a type that is unknown here.")
-            length = int.from_bytes(file.read(8), "little") * unpickler.dtypes[key].itemsize
-            places[key] = (file.tell(), length)
-            if file.tell() + length > size:
-                raise ValueError("it is truncated.")
-            file.seek(length, os.SEEK_CUR)
-
-        def read_storage(storage):
-            start, length = places[storage.key]
-            file.seek(start)
-            return to_tensor(file.read(length), storage.dtype)
-
-        return named_tensors(state_of(tree), read_storage, size)
+def to_tensor(raw, dtype):
+    """Bytes → flat tensor. The copy in a bytearray is one that torch may write to."""
+    return torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)
 
 
 class StandIn:
@@ -122,22 +91,24 @@ class ScriptedModule:
         return module
 
 
-@dataclass(frozen=True)
-class Storage:
+class Storage(NamedTuple):
     """Where the numbers of one or several tensors lie in the file."""
 
     key: str
     dtype: torch.dtype
 
 
-@dataclass(frozen=True)
-class TensorView:
+class TensorView(NamedTuple):
     """A tensor that is not read yet: a part of a storage."""
 
     storage: Storage
     offset: int
     size: tuple
     stride: tuple
+
+    def bytes(self):
+        """How many bytes the tensor takes, once it has its own numbers."""
+        return math.prod(self.size) * self.storage.dtype.itemsize
 
 
 def rebuild_tensor(storage, offset, size, stride, *further):
@@ -170,10 +141,6 @@ class InertUnpickler(pickle._Unpickler):
 
     dispatch = dict(pickle._Unpickler.dispatch)
 
-    def __init__(self, file):
-        super().__init__(file)
-        self.dtypes = {}  # key of a storage -> dtype
-
     def find_class(self, module, name):
         """What the pickle may call, by its name."""
         if module == "__torch__" or module.startswith("__torch__."):
@@ -185,10 +152,7 @@ class InertUnpickler(pickle._Unpickler):
     def persistent_load(self, reference):
         """A reference to numbers: ("storage", type, key, device, count, ...) → Storage."""
         _, dtype, key, *_ = reference
-        if not isinstance(dtype, torch.dtype):
-            return StandIn()
-        self.dtypes[key] = dtype
-        return Storage(key, dtype)
+        return Storage(key, dtype) if isinstance(dtype, torch.dtype) else StandIn()
 
     def load_build(self):
         """The BUILD instruction, which sets attributes: here only those of a ScriptedModule."""
@@ -199,28 +163,12 @@ class InertUnpickler(pickle._Unpickler):
     dispatch[pickle.BUILD[0]] = load_build
 
 
-def state_of(tree):
-    """What a checkpoint holds → its state dict, or its tree of modules.
+def named_views(content):
+    """What a checkpoint holds → {dotted name: TensorView} of its state dict or tree of modules.
 
-    >>> state_of({"epoch": 3, "model": {"state_dict": {"weight": 1}}})
-    {'weight': 1}
+    Raises ValueError if there are no tensors, or modules contain each other.
     """
-    for _ in range(3):
-        for key in STATE_KEYS:
-            if isinstance(tree, dict) and isinstance(tree.get(key), (dict, ScriptedModule)):
-                tree = tree[key]
-                break
-    if isinstance(tree, StandIn):
-        raise ValueError("it holds a whole object, not a state dict: save model.state_dict().")
-    return tree
-
-
-def named_tensors(tree, read_storage, file_size):
-    """A dict, or a tree of modules → {dotted name: tensor}; what is not a tensor is left out.
-
-    Only the storages of these tensors are read. Raises ValueError if modules contain each other, or
-    if a few bytes are given out as many tensors.
-    """
+    tree = state_of(content)
     views, waiting, visits = {}, [("", tree)], 0
     while waiting:
         prefix, node = waiting.pop()
@@ -232,14 +180,28 @@ def named_tensors(tree, read_storage, file_size):
                 views[f"{prefix}{name}"] = value
             elif isinstance(value, ScriptedModule):
                 waiting.append((f"{prefix}{name}.", value))
-    total = sum(math.prod(x.size) * x.storage.dtype.itemsize for x in views.values())
-    if total > MAX_GROWTH * file_size:
-        raise ValueError(f"its tensors take {total:,} bytes, the file only {file_size:,}.")
-    flat = {storage: read_storage(storage) for storage in {x.storage for x in views.values()}}
-    return {
-        name: flat[x.storage].as_strided(x.size, x.stride, x.offset)  # never outside the storage
-        for name, x in views.items()
-    }
+    if not views:
+        if isinstance(tree, StandIn):
+            raise ValueError("it holds a whole object, not a state dict: save model.state_dict().")
+        keys = ", ".join(repr(key) for key, _ in entries(content))[:200] or "none"
+        raise ValueError("it holds no tensors, neither directly nor under the key "
+                         f"{', '.join(map(repr, STATE_KEYS))}. Its keys: {keys}. If one of them "
+                         "holds the weights, save that one alone.")
+    return views
+
+
+def state_of(content):
+    """What a checkpoint holds → its state dict, or its tree of modules.
+
+    >>> state_of({"epoch": 3, "model": {"state_dict": {"weight": 1}}})
+    {'weight': 1}
+    """
+    for _ in range(3):
+        for key in STATE_KEYS:
+            if isinstance(content, dict) and isinstance(content.get(key), (dict, ScriptedModule)):
+                content = content[key]
+                break
+    return content
 
 
 def entries(node):
@@ -247,8 +209,3 @@ def entries(node):
     if isinstance(node, ScriptedModule):
         return node.attributes.items()
     return node.items() if isinstance(node, dict) else ()
-
-
-def to_tensor(raw, dtype):
-    """Bytes → flat tensor. The copy in a bytearray is one that torch may write to."""
-    return torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)

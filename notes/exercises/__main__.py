@@ -27,7 +27,7 @@ from notes.exercises.checks import CHECKS
 from notes.exercises.judge import run_check
 from notes.exercises.tasks import EXERCISES
 from notes.exercises.variants import exercise_of
-from prompts.runs.job import run_script
+from prompts.runs.script import run_script
 
 
 def main():

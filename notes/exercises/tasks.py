@@ -76,14 +76,14 @@ Question: what does a smaller tau do to p(y|x), and what does it do to the accur
     Exercise(
         "Prompt ensembling", "prompts/zero_shot.py", """
 Several sentences for each class, one vector for each class. Write `ZeroShot.set_classes`, which
-keeps `weights` [K, E] with `self.register_buffer("weights", ..., persistent=False)`, and
-`ZeroShot.text_features`. `self.templates` holds the sentences, with {} for the name. Class names
-may hold underscores: `readable_names` replaces them.""",
+keeps `weights` [K, E] with `self.register_buffer("weights", ..., persistent=False)`.
+`self.templates` holds the sentences, with {} for the name; `word_vectors` gives the features of
+one. Class names may hold underscores: `readable_names` replaces them.""",
         "Normalise each sentence's feature, average over the templates, normalise again. Nothing "
         "here is learned.", 20,
         "Each sentence counts as a direction, so its length is taken away before the average. The "
         "mean of unit vectors is shorter than 1, so it is normalised again.",
-        needs=(4,), blanks=("ZeroShot.set_classes", "ZeroShot.text_features")),
+        needs=(4,), blanks=("ZeroShot.set_classes",)),
     Exercise(
         "CoOp Eqs. (2), (4): the splice", TREE_FILE, """
 A prompt is a list of symbols: ids of tokens, and -1, -2, … for the first, second, … context vector.
@@ -330,7 +330,7 @@ Question: which methods could learn this mistake away in part, and which ones ca
         needs=(3,), planted=(("Preprocess.to_tensor", "scale, shift"),
                              "scale, shift = scale_and_shift(MEAN, STD)")),
     Exercise(
-        "Silent bug 5: a stale result", "prompts/runs/identity.py", """
+        "Silent bug 5: a stale result", "prompts/runs/code.py", """
 A student edits a line of a file on which every result depends, and repeats the command of
 yesterday. After one second it prints yesterday's accuracy: nothing was computed. One mistake is
 planted in the file that should prevent this: a result is found again by the digest of the code,

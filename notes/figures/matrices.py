@@ -13,24 +13,15 @@ from PIL import Image, ImageDraw
 from clip_min import load_clip
 from clip_min.data import load_dataset, open_picture
 from clip_min.world.benchmarks import EIGHT
-from notes.figures.drawing import (
-    document,
-    font,
-    hexadecimal,
-    ink,
-    png,
-    ramp,
-    read_method,
-    rect,
-    zero_shot,
-)
+from notes.figures.drawing import font, ink, png, ramp, read_method, zero_shot
 from prompts import METHODS
+from prompts.reports.svg import centred, document, rect, text, to_the_left
 from prompts.runs.evaluation import image_features
-from prompts.reports.plots import text
 
 CELL, LEFT, TOP = 52, 270, 62  # of the similarities, in pixels
 BOX, MARGIN = 22, 130  # of the confusion matrix
 DOZEN = 12
+BEST, RIGHT = "#ff8602", "black"  # frames of the best caption and of the right one
 
 
 def a_dozen(names=EIGHT, root=None):
@@ -57,32 +48,30 @@ def similarities(clip, items, captions):
 
 
 def draw_similarities(items, captions, cosines):
-    """Items above, captions at the left, 100 · cosine in each box → a Pillow picture.
+    """Items above, their captions at the left, 100 · cosine in each box → a Pillow picture.
 
-    A frame is around each picture's best caption.
+    A thick frame is around each picture's best caption, a thin black one around its own.
     """
-    sheet = Image.new(
-        "RGB", (LEFT + len(items) * CELL + 8, TOP + len(captions) * CELL + 8), "white"
-    )
+    width, height = LEFT + len(items) * CELL + 8, TOP + len(captions) * CELL + 30
+    sheet = Image.new("RGB", (width, height), "white")
     pen, low, high = ImageDraw.Draw(sheet), cosines.min().item(), cosines.max().item()
     for i, item in enumerate(items):
-        sheet.paste(
-            open_picture(item.path).resize((CELL - 4, CELL - 4), Image.NEAREST),
-            (LEFT + i * CELL + 2, 8),
-        )
+        picture = open_picture(item.path).resize((CELL - 4, CELL - 4), Image.NEAREST)
+        sheet.paste(picture, (LEFT + i * CELL + 2, 8))
     for j, caption in enumerate(captions):
         y = TOP + j * CELL
         pen.text((LEFT - 8, y + CELL // 2), caption, "black", font(12), anchor="rm")
         for i in range(len(items)):
             x, share = LEFT + i * CELL, (cosines[i, j].item() - low) / (high - low)
-            best = j == cosines[i].argmax()
             pen.rectangle((x + 1, y + 1, x + CELL - 2, y + CELL - 2), ramp(share))
-            if best:
-                pen.rectangle(
-                    (x + 1, y + 1, x + CELL - 2, y + CELL - 2), outline=(217, 119, 43), width=3
-                )
+            if j == cosines[i].argmax():
+                pen.rectangle((x + 1, y + 1, x + CELL - 2, y + CELL - 2), outline=BEST, width=4)
+            if i == j:
+                pen.rectangle((x + 6, y + 6, x + CELL - 7, y + CELL - 7), outline=RIGHT, width=2)
             words = str(round(100 * cosines[i, j].item()))
             pen.text((x + CELL // 2, y + CELL // 2), words, ink(share), font(13), anchor="mm")
+    words = "orange: the picture's best caption;  black: its own.  100 · cosine"
+    pen.text((width - 10, height - 24), words, "black", font(13), anchor="ra")
     return sheet
 
 
@@ -113,24 +102,28 @@ def draw_confusion(matrix, classnames, title):
     From 1 per cent on, it is written as a number, too.
     """
     K, percent = len(classnames), 100 * matrix / matrix.sum(dim=1, keepdim=True).clamp(min=1)
-    parts = [text(12, 20, title, 'font-size="14" font-weight="bold"')]
-    parts += [text(MARGIN + K * BOX / 2, 38, "predicted class", 'text-anchor="middle"')]
+    parts = [text(12, 20, title, 'font-size="14" font-weight="bold"'),
+             centred(MARGIN + K * BOX / 2, 38, "predicted class")]
     for i, name in enumerate(classnames):
         middle = MARGIN + (i + 0.5) * BOX
-        parts.append(text(MARGIN - 6, 40 + middle + 4, name, 'text-anchor="end"'))
-        parts.append(
-            text(0, 0, name, f'transform="translate({middle + 4:.1f} {MARGIN + 34}) rotate(-90)"')
-        )
+        turned = f'transform="translate({middle + 4:.1f} {MARGIN + 34}) rotate(-90)"'
+        parts += [to_the_left(MARGIN - 6, 40 + middle + 4, name), text(0, 0, name, turned)]
         for j in range(K):
-            share = percent[i, j].item()
+            share = percent[i, j].item() / 100
             x, y = MARGIN + j * BOX, MARGIN + 40 + i * BOX
-            parts.append(rect(x, y, BOX - 1, BOX - 1, f'fill="{hexadecimal(ramp(share / 100))}"'))
-            if share >= 1:
-                style = f'text-anchor="middle" font-size="10" fill="{ink(share / 100)}"'
-                parts.append(text(x + BOX / 2, y + BOX / 2 + 3.5, f"{share:.0f}", style))
+            parts.append(rect(x, y, BOX - 1, BOX - 1, f'fill="{ramp(share)}"'))
+            if share >= 0.01:
+                style = f'font-size="10" fill="{ink(share)}"'
+                parts.append(centred(x + BOX / 2, y + BOX / 2 + 3.5, f"{100 * share:.0f}", style))
     foot = MARGIN + 40 + K * BOX + 18
     parts.append(text(MARGIN, foot, "Rows: true class. Numbers: per cent of the row's pictures."))
     return document(max(MARGIN + K * BOX + 12, 460), foot + 12, parts)
+
+
+def confusion_of(method, z, labels, K):
+    """Features [N, E] and labels [N] → their `counts` [K, K]."""
+    with torch.no_grad():
+        return counts(method.classify(z).argmax(dim=-1), labels, K)
 
 
 def confusion_figure(inputs, flags):
@@ -148,20 +141,12 @@ def confusion_figure(inputs, flags):
             method.set_classes(dataset.classnames)
     else:
         method, who = zero_shot(dataset, load_clip(flags.model)), "zero-shot"
-    z, labels = image_features(method, dataset.test)
-    with torch.no_grad():
-        matrix = counts(method.classify(z).argmax(dim=-1), labels, len(dataset.classnames))
-    accuracy = 100 * matrix.diag().sum().item() / len(labels)
+    matrix = confusion_of(method, *image_features(method, dataset.test), len(dataset.classnames))
+    accuracy = 100 * matrix.diag().sum().item() / matrix.sum().item()
     wrong = matrix - torch.diag(matrix.diag())
     i, j = divmod(wrong.argmax().item(), len(wrong))
-    print(
-        f"{accuracy:.2f} % on {len(labels)} pictures; most often taken for another: "
-        f"{dataset.classnames[i]} "
-        f"for {dataset.classnames[j]}, {wrong[i, j]} times"
-    )
+    print(f"{accuracy:.2f} % on {matrix.sum()} pictures; most often taken for another: "
+          f"{dataset.classnames[i]} for {dataset.classnames[j]}, {wrong[i, j]} times")
     title = f"{dataset.name}, {who}, {method.clip.name} CLIP: {accuracy:.1f} % right"
-    return {
-        f"confusion-{dataset.name}-{who}.svg": draw_confusion(
-            matrix, dataset.classnames, title
-        ).encode()
-    }
+    svg = draw_confusion(matrix, dataset.classnames, title)
+    return {f"confusion-{dataset.name}-{who}.svg": svg.encode()}

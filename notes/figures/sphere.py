@@ -17,12 +17,8 @@ from notes.figures.drawing import class_weights, font, png, read_method, zero_sh
 from prompts.runs.evaluation import image_features
 
 COLOURS = ((217, 119, 43), (42, 111, 176), (58, 143, 74))  # of the three classes
-SIZE, HEAD, FOOT = 230, 24, 40  # of a panel: the sphere's square, words above and below
-STILL, TURN, FRAMES = (
-    20,
-    50,
-    10,
-)  # degrees of the still, and to either side in the GIF; its number of pictures
+SIZE, HEAD, FOOT = 230, 24, 40  # of a panel: the sphere's square, words above and below; pixels
+STILL, TURN, FRAMES = 20, 50, 10  # degrees: the still; to either side in the GIF; its pictures
 PALE = (225, 225, 225)  # of the grid
 PICTURES = 20  # of each class that are drawn; all of them count in the accuracies
 
@@ -37,9 +33,7 @@ def measure(method, dataset, labels):
 def main_directions(weights):
     """[N, E] → their three main directions [3, E]: rows of length 1 at right angles."""
     V = torch.linalg.svd(weights, full_matrices=False).Vh[:3]
-    signs = (
-        weights.mean(dim=0) @ V.T
-    ).sign()  # a direction and its opposite are equally good: choose one
+    signs = (weights.mean(dim=0) @ V.T).sign()  # a direction and its opposite are equally good
     return V * torch.where(signs == 0, 1, signs)[:, None]
 
 
@@ -50,13 +44,8 @@ def on_sphere(vectors, directions):
 
 def accuracy(z, w, y):
     """Per cent of the pictures whose class has the largest cosine (UPT Eq. (1))."""
-    return (
-        100
-        * ((F.normalize(z, dim=-1) @ F.normalize(w, dim=-1).T).argmax(dim=-1) == y)
-        .float()
-        .mean()
-        .item()
-    )
+    cosines = F.normalize(z, dim=-1) @ F.normalize(w, dim=-1).T
+    return 100 * (cosines.argmax(dim=-1) == y).float().mean().item()
 
 
 def seen(points, degrees):
@@ -79,25 +68,31 @@ class Panel(NamedTuple):
 
 
 def panel(sphere, degrees, scale):
-    """A Panel → a Pillow picture: grid, pictures as dots, class weights as spokes.
-
-    What is behind is pale.
-    """
+    """A Panel → a Pillow picture: the ball between its words."""
     width, height = round(SIZE * scale), round((HEAD + SIZE + FOOT) * scale)
-    thin, radius = max(1, round(scale)), 0.46 * width
-    cx, cy = width / 2, HEAD * scale + width / 2  # the centre
     picture = Image.new("RGB", (width, height), "white")
-    pen = ImageDraw.Draw(picture)
-    pen.text((cx, 4 * scale), sphere.title, "black", font(14 * scale), anchor="ma")
-    below = (cx, height - FOOT * scale)
-    words = "\n".join(sphere.words)
+    pen, words = ImageDraw.Draw(picture), "\n".join(sphere.words)
+    pen.text((width / 2, 4 * scale), sphere.title, "black", font(14 * scale), anchor="ma")
+    below = (width / 2, height - FOOT * scale)
     pen.multiline_text(below, words, "black", font(12 * scale), "ma", align="center")
+    picture.paste(ball(sphere, degrees, SIZE, scale), (0, round(HEAD * scale)))
+    return picture
+
+
+def ball(sphere, degrees, size, scale):
+    """A Panel's points and weights → a square Pillow picture: grid, pictures as dots, class
+    weights as spokes. What is behind is pale.
+    """
+    width, thin = round(size * scale), max(1, round(scale))
+    centre, radius = width / 2, 0.46 * width
+    picture = Image.new("RGB", (width, width), "white")
+    pen = ImageDraw.Draw(picture)
 
     def flat(point):
         """A point → where it is on the picture."""
-        return cx + radius * float(point[0]), cy - radius * float(point[1])
+        return centre + radius * float(point[0]), centre - radius * float(point[1])
 
-    def dot(point, size):
+    def around(point, size):
         """A point → the corners of a dot of this size."""
         x, y = flat(point)
         return x - size * scale, y - size * scale, x + size * scale, y + size * scale
@@ -107,17 +102,16 @@ def panel(sphere, degrees, scale):
         ring = torch.stack([math.cos(a) * circle.cos(), math.sin(a) * circle.cos(), circle.sin()]).T
         pen.line([flat(p) for p in seen(ring, degrees)], PALE, thin)
     for a in (-math.pi / 4, 0.0, math.pi / 4):  # parallels
-        ends = (-math.cos(a), math.sin(a)), (math.cos(a), math.sin(a))
-        pen.line([flat(end) for end in ends], PALE, thin)
-    edge = (cx - radius, cy - radius, cx + radius, cy + radius)
+        pen.line([flat((sign * math.cos(a), math.sin(a))) for sign in (-1, 1)], PALE, thin)
+    edge = (centre - radius, centre - radius, centre + radius, centre + radius)
     pen.ellipse(edge, outline=(150, 150, 150), width=thin)
     dots = zip(seen(sphere.points, degrees), sphere.y.tolist(), strict=True)
     for p, c in sorted(dots, key=lambda pair: float(pair[0][2])):  # far ones first
         colour = COLOURS[c] if p[2] > 0 else behind(COLOURS[c])
-        pen.ellipse(dot(p, 2.5), fill=colour)
+        pen.ellipse(around(p, 2.5 * size / SIZE), fill=colour)
     for p, colour in zip(seen(sphere.weights, degrees), COLOURS, strict=True):
-        pen.line((cx, cy, *flat(p)), colour, 3 * thin)
-        pen.ellipse(dot(p, 5), fill=colour, outline="black", width=thin)
+        pen.line((centre, centre, *flat(p)), colour, 3 * thin)
+        pen.ellipse(around(p, 5 * size / SIZE), fill=colour, outline="black", width=thin)
     return picture
 
 
@@ -143,13 +137,11 @@ def turning(panels, classnames):
     """Panels → the bytes of a GIF: as `draw` draws them, turning to and fro, with one palette."""
     angles = [TURN * math.sin(2 * math.pi * i / FRAMES) for i in range(FRAMES)]
     frames = [draw(panels, classnames, angle, 3) for angle in angles]
-    first, *others = [
-        frame.quantize(palette=palette(), dither=Image.Dither.NONE) for frame in frames
-    ]
+    first, *others = [frame.quantize(palette=palette(), dither=Image.Dither.NONE)
+                      for frame in frames]
     file = io.BytesIO()
-    first.save(
-        file, "GIF", save_all=True, append_images=others, duration=200, loop=0, optimize=True
-    )
+    how = dict(append_images=others, duration=200, loop=0, optimize=True)
+    first.save(file, "GIF", save_all=True, **how)
     return file.getvalue()
 
 
@@ -180,30 +172,36 @@ def figure(inputs, flags):
             "sphere needs one or more prompt files, all of one data set: give their paths."
         )
     first, dataset, _ = methods[0]
-    names = (
-        [name.strip() for name in flags.classes.split(",")]
-        if flags.classes
-        else dataset.classnames[:3]
-    )
-    if len(names) != 3 or not set(names) <= set(dataset.classnames):
-        raise ValueError(
-            f"--classes takes three of {', '.join(dataset.classnames)}, not {flags.classes!r}."
-        )
-    labels = [dataset.classnames.index(name) for name in names]
-    named = [
-        ("zero-shot", zero_shot(dataset, first.clip)),
-        *((prompt["method"], method) for method, _, prompt in methods),
-    ]
+    names, labels = three_classes(flags.classes, dataset)
+    named = [("zero-shot", zero_shot(dataset, first.clip)),
+             *((prompt["method"], method) for method, _, prompt in methods)]
     measured = [(name, *measure(method, dataset, labels)) for name, method in named]
     V, panels = main_directions(torch.cat([w for _, _, w, _ in measured])), []
     for name, z, w, y in measured:
-        points, weights = on_sphere(z, V), on_sphere(w, V)
-        words = (
-            f"accuracy {accuracy(z, w, y):.0f} %,",
-            f"on the sphere {accuracy(points, weights, y):.0f} %",
-        )
-        shown = torch.cat([(y == c).nonzero().flatten()[:PICTURES] for c in range(3)])
-        panels.append(Panel(name, words, points[shown], weights, y[shown]))
-        print(f"{name:10} {' '.join(words)}")
+        panels.append(panel_of(name, (z, w, y), V))
+        print(f"{name:10} {' '.join(panels[-1].words)}")
     files = {"png": png(draw(panels, names, STILL, 3)), "gif": turning(panels, names)}
     return {f"sphere-{dataset.name}.{suffix}": content for suffix, content in files.items()}
+
+
+def three_classes(words, dataset):
+    """Three names with commas between (None: the data set's first) → names, labels.
+
+    Raises ValueError for anything else.
+    """
+    given = words.split(",") if words else dataset.classnames[:3]
+    names = [name.strip() for name in given]
+    if len(names) != 3 or not set(names) <= set(dataset.classnames):
+        known = ", ".join(dataset.classnames)
+        raise ValueError(f"--classes takes three of {known}, not {words!r}.")
+    return names, [dataset.classnames.index(name) for name in names]
+
+
+def panel_of(title, measured, directions):
+    """A title, the result of `measure`, three directions → a Panel."""
+    z, w, y = measured
+    points, weights = on_sphere(z, directions), on_sphere(w, directions)
+    words = (f"accuracy {accuracy(z, w, y):.0f} %,",
+             f"on the sphere {accuracy(points, weights, y):.0f} %")
+    shown = torch.cat([(y == c).nonzero().flatten()[:PICTURES] for c in range(3)])
+    return Panel(title, words, points[shown], weights, y[shown])

@@ -1,16 +1,15 @@
 """The prompts of four classes as a tree, and beside it the mask of the one sequence."""
 
-from xml.sax.saxutils import escape
-
 from clip_min.prompting.tree import PromptTree
-from notes.figures.drawing import circle, document, rect
+from prompts.reports.svg import centred, circle, document, rect, text, to_the_left
 
 CONTEXT = ["[SOS]", "V1", "V2"]
 NAMES = [["red", "rose"], ["red", "car"], ["cat"], ["dog"]]
 END = [".", "[EOS]"]
 COLUMN, ROW, CELL = 62, 56, 15  # of the tree: from token to token; of the mask: one square
 TREE_WIDTH, TOP = 430, 56
-INK, PALE = "#2a6fb0", "#e6eef6"
+INK, PALE = "#4d5a66", "#e9ecef"  # frozen: words and the mask
+LEARNED, LEARNED_PALE = "#e07800", "#ffe3c2"
 
 
 def figure(inputs, flags):
@@ -33,33 +32,29 @@ def draw(tree, words):
     """A PromptTree and the word of each of its T tokens → SVG text."""
     mask, T = tree.mask.tolist(), len(words)
     parents = [max((j for j in range(i) if mask[i][j]), default=None) for i in range(T)]
-    rows, places = rows_of(parents), []
-    for i in range(T):
-        places.append((30 + COLUMN * tree.position[i].item(), TOP + ROW * rows[i]))
-    parts = [title(20, "The prompts of four classes: a tree")]
+    rows = rows_of(parents)
+    places = [(30 + COLUMN * tree.position[i].item(), TOP + ROW * rows[i]) for i in range(T)]
+    foot, left = TOP + ROW * (max(rows) + 1) + 10, TREE_WIDTH + 70
+    parts = [text(10, 20, "The prompts of four classes: a tree", 'font-size="13"'),
+             text(10, foot, f"Small numbers: the {T} places in the sequence"),
+             text(left, 20, "Its mask: row sees column", 'font-size="13"')]
     for (x, y), parent in zip(places, parents):
         if parent is not None:
             x0, y0 = places[parent]
             line = f"M{x0} {y0} L{x - 22} {y} L{x} {y}"
             parts.append(f'<path d="{line}" stroke="{INK}" fill="none"/>')
     for i, (x, y) in enumerate(places):
-        parts.append(circle(x, y, 19, f'fill="{PALE}" stroke="{INK}"'))
-        parts.append(centred(x, y + 4, words[i], 11))
-        parts.append(centred(x, y + 30, str(i), 9, "#666"))
-    foot = TOP + ROW * (max(rows) + 1) + 10
-    parts.append(title(foot, f"Small numbers: the {T} places in the sequence", size=11))
-    left = TREE_WIDTH + 70
-    parts.append(title(20, "Its mask: row sees column", left))
+        colours = (LEARNED, LEARNED_PALE) if words[i] in CONTEXT[1:] else (INK, PALE)
+        parts += [circle(x, y, 19, f'fill="{colours[1]}" stroke="{colours[0]}"'),
+                  centred(x, y + 4, words[i]), centred(x, y + 30, i, 'font-size="9" fill="#666"')]
     for i in range(T):
         y = TOP + CELL * i
-        word = escape(words[i])
-        parts.append(f'<text x="{left - 6}" y="{y + 11}" text-anchor="end">{word}</text>')
-        parts.append(centred(left + CELL * (i + 0.5), TOP - 6, str(i), 8, "#666"))
+        parts += [to_the_left(left - 6, y + 11, words[i]),
+                  centred(left + CELL * (i + 0.5), TOP - 6, i, 'font-size="8" fill="#666"')]
         for j in range(T):
             style = f'fill="{INK if mask[i][j] else PALE}" stroke="white"'
             parts.append(rect(left + CELL * j, y, CELL, CELL, style))
-    height = max(foot + 16, TOP + CELL * T + 14)
-    return document(left + CELL * T + 20, height, parts)
+    return document(left + CELL * T + 20, max(foot + 16, TOP + CELL * T + 14), parts)
 
 
 def rows_of(parents):
@@ -73,14 +68,3 @@ def rows_of(parents):
             rows.append(last)
         has_child.add(parent)
     return rows
-
-
-def title(y, words, x=10, size=13):
-    """Words that begin at x → one SVG element."""
-    return f'<text x="{x}" y="{y}" font-size="{size}">{escape(words)}</text>'
-
-
-def centred(x, y, words, size, colour="black"):
-    """Words around x → one SVG element."""
-    place = f'x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}" text-anchor="middle"'
-    return f"<text {place}>{escape(words)}</text>"

@@ -10,24 +10,20 @@ import math
 from clip_min import load_clip
 from clip_min.data import load_dataset
 from clip_min.world.benchmarks import EIGHT
-from notes.figures.drawing import circle, class_weights, document, zero_shot
+from notes.figures.charts import Area, Panel, legend, minus, short
+from notes.figures.drawing import class_weights, zero_shot
 from notes.figures.gain import gains
-from prompts.runs.evaluation import image_features
-from prompts.reports.plots import COLOURS, line, nice_ticks, text
-from prompts.runs.protocols import setup_of
+from prompts.reports import colours
+from prompts.reports.svg import document, nice_ticks, text
 from prompts.reports.variance import inter_class_variance, intra_class_variance
+from prompts.runs.evaluation import image_features
+from prompts.runs.protocols import setup_of
 
 METHODS = ("coop", "vpt", "upt")
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = (
-    290,
-    260,
-    40,
-    16,
-    50,
-    52,
-)  # of a panel and its margins, in pixels
-PADDING = 12  # between the first and last tick and the panel's sides
+ROWS = {"coop": "CoOp", "vpt": "VPT", "upt": "UPT", "vpt - coop": "VPT less CoOp"}
 NAMES = ("Var_v: pictures within a class", "Var_t: class names")  # squared lengths, no unit
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 300, 210, 42, 18, 52, 44  # of a panel, in pixels
+HEAD = 46  # pixels for what the whole picture says
 
 
 def variances(names, flags):
@@ -37,10 +33,8 @@ def variances(names, flags):
         dataset = load_dataset(name, flags.data_root, setup_of(flags.paper).template)
         method = zero_shot(dataset, clip)
         z, labels = image_features(method, dataset.test)
-        result[name] = (
-            intra_class_variance(z, labels),
-            inter_class_variance(class_weights(method)),
-        )  # UPT Eqs. (6)-(8)
+        # UPT Eqs. (6) to (8)
+        result[name] = intra_class_variance(z, labels), inter_class_variance(class_weights(method))
     return result
 
 
@@ -55,90 +49,69 @@ def correlation(x, y):
     return round(sum(a * b for a, b in zip(x, y)) / size, 12) if size else math.nan
 
 
-def draw(panels):
-    """[(title, axis's name, {data set: (variance, gain)})] → SVG text: a row of panels an axis."""
-    columns, parts = len(panels) // 2, []
-    names = list(dict.fromkeys(name for *_, points in panels for name in points))
-    colour_of = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
-    gain_ticks = nice_ticks(
-        min(0, *(g for *_, p in panels for _, g in p.values())),
-        max(g for *_, p in panels for _, g in p.values()),
-    )
-    for i, (title, axis, points) in enumerate(panels):
-        place = i % columns * WIDTH, i // columns * HEIGHT
-        parts += draw_panel(place, (title, axis, points), gain_ticks, colour_of)
-    each = columns * WIDTH // len(names)
-    for i, name in enumerate(names):
-        parts.append(circle(LEFT + i * each, 2 * HEIGHT + 8, 4, f'fill="{colour_of[name]}"'))
-        parts.append(text(LEFT + i * each + 8, 2 * HEIGHT + 12, name.removeprefix("toy-")))
-    return document(columns * WIDTH, 2 * HEIGHT + 24, parts)
+def with_difference(gained):
+    """{method: {data set: gain}} → the same with "vpt - coop", how far VPT is above CoOp."""
+    both = gained["vpt"].keys() & gained["coop"].keys()
+    return gained | {"vpt - coop": {name: gained["vpt"][name] - gained["coop"][name]
+                                    for name in gained["vpt"] if name in both}}
 
 
-def draw_panel(place, panel, gain_ticks, colour_of):
-    """place: left and top. panel: title, name of the axis, points → SVG elements."""
-    (left, top), (title, axis, points) = place, panel
-    values = [100 * variance for variance, _ in points.values()]
-    ticks = [tick / 100 for tick in nice_ticks(min(values), max(values))]
-    inside = WIDTH - LEFT - RIGHT - 2 * PADDING  # no dot stands on the edge
-
-    def x(value):
-        share = (value - ticks[0]) / (ticks[-1] - ticks[0])
-        return left + LEFT + PADDING + share * inside
-
-    def y(value):
-        share = (value - gain_ticks[0]) / (gain_ticks[-1] - gain_ticks[0])
-        return top + HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
-
-    ends, middle = (left + LEFT, left + WIDTH - RIGHT), left + (WIDTH + LEFT - RIGHT) / 2
-    parts = [
-        text(left + 8, top + 18, title, 'font-weight="bold" font-size="12"'),
-        text(left + 8, top + 36, "gain over zero-shot CLIP, points"),
-        text(middle, top + HEIGHT - 14, axis, 'text-anchor="middle"'),
-    ]
-    for tick in gain_ticks:
-        grey = "#888" if tick == 0 else "#ddd"
-        parts.append(line(ends[0], y(tick), ends[1], y(tick), f'stroke="{grey}"'))
-        parts.append(text(left + LEFT - 6, y(tick) + 4, minus(tick), 'text-anchor="end"'))
-    for tick in ticks:
-        foot = top + HEIGHT - BOTTOM + 17
-        parts.append(text(x(tick), foot, f"{tick:.2f}", 'text-anchor="middle"'))
-    for name, (variance, gain) in points.items():
-        parts.append(circle(x(variance), y(gain), 4, f'fill="{colour_of[name]}"'))
-    return parts
+def message(r):
+    """r of VPT's gain and Var_v → two lines: what the picture says beside the paper."""
+    if r < 0:
+        return ("The more the pictures of a class vary, the less VPT gains here.",
+                "UPT's paper finds the opposite: that VPT does well where they vary.")
+    return ("The more the pictures of a class vary, the more VPT gains here,",
+            "as UPT's paper finds.")
 
 
-def minus(number):
-    """A number as text, with the minus sign of print.
-
-    >>> minus(-5), minus(5)
-    ('−5', '5')
-    """
-    return str(number).replace("-", "−")
+def draw(points, headline):
+    """{row of ROWS: ({data set: (Var_v, gain)}, {data set: (Var_t, gain)})} → SVG text."""
+    gains_in_all = [gain for key in METHODS for found in points[key] for _, gain in found.values()]
+    gain_ticks = nice_ticks(min(0, *gains_in_all), max(gains_in_all))
+    names = list(dict.fromkeys(name for pair in points.values() for p in pair for name in p))
+    colour_of = colours.of_datasets(names)
+    parts = [text(12, 20 + 16 * i, words, 'font-size="13" font-weight="bold"')
+             for i, words in enumerate(headline)]
+    for row, (key, pair) in enumerate(points.items()):
+        for column, (axis, found) in enumerate(zip(NAMES, pair, strict=True)):
+            r = f"{correlation(*zip(*found.values())):+.2f}"
+            left, top = column * WIDTH, HEAD + row * HEIGHT
+            area = Area(left + LEFT, top + TOP, left + WIDTH - RIGHT, top + HEIGHT - BOTTOM)
+            panel = Panel(area, f"{ROWS[key]}: r = {minus(r)} over {len(found)} sets", 32)
+            if key in METHODS:
+                panel.upright(gain_ticks, "gain over zero-shot CLIP at 16 shots, points")
+            else:
+                own = [gain for each in pair for _, gain in each.values()]
+                ticks = nice_ticks(min(own), max(0, *own))
+                panel.upright(ticks, "gain of VPT less that of CoOp, points")
+            values = [100 * variance for variance, _ in found.values()]
+            x_ticks = nice_ticks(min(values), max(values))
+            panel.across(x_ticks, axis, [f"{tick / 100:.2f}" for tick in x_ticks])
+            for name, (variance, gain) in found.items():
+                panel.dot(100 * variance, gain, colour_of[name], 4.5)
+            parts += panel.parts
+    foot = HEAD + len(points) * HEIGHT + 14
+    named = {short(name): colour for name, colour in colour_of.items()}
+    parts += legend(named, LEFT, foot, 140, 4)
+    return document(2 * WIDTH, foot + 16 * ((len(names) - 1) // 4) + 12, parts)
 
 
 def figure(inputs, flags):
     """No input → {file name: SVG}; prints the correlations."""
     names = flags.dataset or EIGHT
-    gained = {
-        method: {name: mean for name, mean, *_ in gains(flags, method)} for method in METHODS
-    }
-    measured, panels = variances(names, flags), []
-    for i, axis in enumerate(NAMES):
-        for method in METHODS:
-            points = {
-                name: (measured[name][i], gained[method][name])
-                for name in names
-                if name in gained[method]
-            }
-            r = correlation(*zip(*points.values()))
-            largest = max(points, key=lambda name: points[name][1])  # how much one set makes of r
-            without = correlation(
-                *zip(*(point for name, point in points.items() if name != largest))
-            )
-            title = minus(f"{method}, 16 shots: r = {r:+.2f} over {len(points)} sets")
-            panels.append((title, axis, points))
-            print(
-                f"{method:5} gain against {axis}: r = {r:+.2f} over {len(points)} sets, "
-                f"{without:+.2f} without {largest}"
-            )
-    return {"variance.svg": draw(panels).encode()}
+    gained = with_difference({method: {gain.dataset: gain.mean for gain in gains(flags, method)}
+                              for method in METHODS})
+    measured, points = variances(names, flags), {}
+    for key in ROWS:
+        known = [name for name in names if name in gained[key]]
+        points[key] = [{name: (measured[name][i], gained[key][name]) for name in known}
+                       for i in range(len(NAMES))]
+        for axis, found in zip(NAMES, points[key], strict=True):
+            r = correlation(*zip(*found.values()))
+            largest = max(found, key=lambda name: found[name][1])  # how much one set makes of r
+            others = [point for name, point in found.items() if name != largest]
+            print(f"{key:10} gain against {axis}: r = {r:+.2f} over {len(found)} sets, "
+                  f"{correlation(*zip(*others)):+.2f} without {largest}")
+    headline = message(correlation(*zip(*points["vpt"][0].values())))
+    return {"variance.svg": draw(points, headline).encode()}

@@ -9,8 +9,9 @@ from clip_min import load_clip
 from clip_min.data import load_dataset, open_picture
 from notes.figures.drawing import font, label_in, png
 from prompts import METHODS
-from prompts.runs.evaluation import image_features
+from prompts.reports import colours
 from prompts.reports.tables import collect
+from prompts.runs.evaluation import image_features
 
 TEXTURES = ("a photo of a {}.", "a photo of a {} texture.", "{} texture.")
 FLOWERS = ("a photo of a {}.", "a flower photo of a {}.", "a photo of a {}, a type of flower.")
@@ -28,8 +29,9 @@ WORDINGS = TOY_WORDINGS | {
     "eurosat": SATELLITE,
 }
 PHOTO, ROW, AXIS, TEXT, GAP = 112, 26, 220, 310, 14  # in pixels
+LEFT, RIGHT = PHOTO + 2 * GAP, PHOTO + TEXT + 2 * GAP  # where the prompts and the axis begin
 MOST_STEPS = 6  # between the ticks of an axis
-FIRST, OTHER, LEARNED = (42, 111, 176), (158, 202, 225), (217, 119, 43)
+BEST, OTHER, LEARNED = colours.METHODS["zero_shot"], "#bbbbbb", colours.METHODS["coop"]
 
 
 @torch.no_grad()
@@ -42,9 +44,8 @@ def compare(clip, dataset, templates, label):
     first = labels.tolist().index(label)
     lines = []
     for template in templates:
-        logits = METHODS["zero_shot"](clip, dataset.classnames, template).classify(
-            z
-        )  # CoOp Eq. (1)
+        method = METHODS["zero_shot"](clip, dataset.classnames, template)
+        logits = method.classify(z)  # CoOp Eq. (1)
         accuracy = 100 * (logits.argmax(dim=-1) == labels).float().mean().item()
         probability = 100 * logits[first].softmax(dim=-1)[label].item()
         lines.append((template.format(dataset.classnames[label]), probability, accuracy))
@@ -77,38 +78,40 @@ def draw(blocks):
     heights = [max(PHOTO + 20, (len(rows) + 1) * ROW) + GAP for rows in rows_of_blocks]
     sheet = Image.new("RGB", (PHOTO + TEXT + AXIS + 210, 34 + sum(heights)), "white")
     pen, top = ImageDraw.Draw(sheet), 34
-    left, right = PHOTO + 2 * GAP, PHOTO + TEXT + 2 * GAP
-    for x, words in (
-        (left, "prompt"),
-        (right, "accuracy on the test pictures, %"),
-        (right + AXIS + 70, "p(its class)"),
-    ):
+    heads = ((LEFT, "prompt"), (RIGHT, "accuracy on the test pictures, %"),
+             (RIGHT + AXIS + 70, "p(its class)"))
+    for x, words in heads:
         pen.text((x, 10), words, "black", font(13))
     for (name, item, *_), rows, axis, height in zip(blocks, rows_of_blocks, axes, heights):
         sheet.paste(open_picture(item.path).resize((PHOTO, PHOTO), Image.NEAREST), (GAP, top))
         pen.text((GAP + PHOTO // 2, top + PHOTO + 3), name, "black", font(13), anchor="ma")
-        bottom = top + len(rows) * ROW
-        for tick in axis:
-            x = right + place(tick, axis)
-            pen.line((x, top, x, bottom), (220, 220, 220))
-            pen.text((x, bottom + 2), str(tick), (90, 90, 90), font(12), anchor="ma")
-        for i, (words, probability, accuracy, colour) in enumerate(rows):
-            y, x = top + i * ROW + ROW // 2, right + place(accuracy, axis)
-            pen.text((left, y), words, "black", font(13), anchor="lm")
-            pen.line((right, y, right + AXIS, y), (235, 235, 235))
-            pen.ellipse((x - 5, y - 5, x + 5, y + 5), colour)
-            pen.text((right + AXIS + 12, y), f"{accuracy:.1f}", "black", font(13), anchor="lm")
-            if probability is not None:
-                words = f"{probability:.0f} %"
-                pen.text((right + AXIS + 70, y), words, "black", font(13), anchor="lm")
+        draw_rows(pen, top, rows, axis)
         top += height
     return sheet
+
+
+def draw_rows(pen, top, rows, axis):
+    """The result of `rows_of` beside one picture: words, a dot on the axis, the numbers."""
+    bottom = top + len(rows) * ROW
+    for tick in axis:
+        x = RIGHT + place(tick, axis)
+        pen.line((x, top, x, bottom), (220, 220, 220))
+        pen.text((x, bottom + 2), str(tick), (90, 90, 90), font(12), anchor="ma")
+    for i, (words, probability, accuracy, colour) in enumerate(rows):
+        y, x = top + i * ROW + ROW // 2, RIGHT + place(accuracy, axis)
+        pen.text((LEFT, y), words, "black", font(13), anchor="lm")
+        pen.line((RIGHT, y, RIGHT + AXIS, y), (235, 235, 235))
+        pen.ellipse((x - 5, y - 5, x + 5, y + 5), colour)
+        pen.text((RIGHT + AXIS + 12, y), f"{accuracy:.1f}", "black", font(13), anchor="lm")
+        if probability is not None:
+            percent = f"{probability:.0f} %"
+            pen.text((RIGHT + AXIS + 70, y), percent, "black", font(13), anchor="lm")
 
 
 def rows_of(lines, coop):
     """Lines of `compare`, `coop_accuracy` or None → [(words, probability, accuracy, colour)]."""
     best = max(accuracy for *_, accuracy in lines)
-    rows = [(*line, FIRST if line[-1] == best else OTHER) for line in lines]
+    rows = [(*line, BEST if line[-1] == best else OTHER) for line in lines]
     if coop:
         seeds = f"{coop[1]} seed{'s' if coop[1] > 1 else ''}"
         words = f"[V]1 ... [V]M [class].   (CoOp, 16 shots, {seeds})"
@@ -124,9 +127,8 @@ def axes_of(accuracies):
     """
     for step in (1, 2, 5, 10, 20):
         firsts = [math.floor(min(values) / step) for values in accuracies]
-        most = max(
-            math.ceil(max(values) / step) - first for first, values in zip(firsts, accuracies)
-        )
+        most = max(math.ceil(max(values) / step) - first
+                   for first, values in zip(firsts, accuracies))
         if most <= MOST_STEPS:
             break
     return [[step * (first + n) for n in range(max(1, most) + 1)] for first in firsts]

@@ -7,13 +7,16 @@ does. So two other figures stand beside the distances: how far apart two words a
 they and the vector are.
 """
 
+from typing import NamedTuple
+
 import torch
 
-from notes.figures.drawing import document, read_method, rect
-from prompts.reports.plots import line, text
+from notes.figures.drawing import read_method
+from prompts.reports.svg import document, line, rect, text
 
 MOST, ROW, COLUMN, LEFT = 3, 20, 220, 62  # words for each vector; sizes in pixels
 BAND = 3  # columns side by side; the next ones stand below
+HEAD, BLOCK = 54, (MOST + 1) * ROW + 8  # a column's title; the words of one vector, in pixels
 CLASSES = 4  # of a class-specific prompt that are shown
 
 
@@ -23,9 +26,8 @@ def nearest(vectors, embedding, tokenizer, most=MOST):
     The nearest word comes first. A token inside a word has "-" at its end; the two special tokens
     are not words and are left out.
     """
-    distances = torch.cdist(
-        vectors.double(), embedding.double(), compute_mode="donot_use_mm_for_euclid_dist"
-    )  # [M, V]
+    exactly = "donot_use_mm_for_euclid_dist"
+    distances = torch.cdist(vectors.double(), embedding.double(), compute_mode=exactly)  # [M, V]
     distances[:, [tokenizer.sot, tokenizer.eot]] = torch.inf
     values, ids = distances.sort(dim=1, stable=True)
     both = zip(values[:, :most].tolist(), ids[:, :most].tolist())
@@ -46,12 +48,10 @@ def between_words(embedding, tokenizer):
     Words of less than three letters and parts of words are left out: most of them never stand in a
     caption, and their embeddings are short (about 0.1).
     """
-    ids = [
-        i
-        for i, token in tokenizer.decoder.items()
-        if token.endswith("</w>") and len(token) >= 3 + len("</w>")
-    ]
-    whole = embedding[[i for i in ids if i not in (tokenizer.sot, tokenizer.eot)]].double()
+    special = (tokenizer.sot, tokenizer.eot)
+    ids = [i for i, token in tokenizer.decoder.items()
+           if token.endswith("</w>") and len(token) >= 3 + len("</w>") and i not in special]
+    whole = embedding[ids].double()
     return torch.pdist(whole).median().item(), whole.norm(dim=1).median().item()
 
 
@@ -69,45 +69,59 @@ def contexts(path, root=None):
         start = 'from "a photo of a"'
     if ctx.dim() == 2:
         return [(f"{dataset.name}, unified", start, ctx)], method.clip
-    return [
-        (name, f"CSC, {start}", c) for name, c in zip(dataset.classnames[:CLASSES], ctx)
-    ], method.clip
+    specific = zip(dataset.classnames[:CLASSES], ctx)
+    return [(name, f"CSC, {start}", vectors) for name, vectors in specific], method.clip
+
+
+class Column(NamedTuple):
+    """What is drawn of one context: the result of `nearest`, and the lengths of its vectors."""
+
+    title: str
+    start: str
+    rows: list
+    lengths: list
 
 
 def draw(columns, typical):
-    """[(title, start, result of `nearest`, lengths)], result of `between_words` → SVG text."""
+    """List of Column, result of `between_words` → SVG text."""
     width, parts, top = LEFT + min(BAND, len(columns)) * COLUMN, [], 0
     for first in range(0, len(columns), BAND):
-        top = draw_band(parts, columns[first : first + BAND], top, width)
-    words = "Numbers: Euclidean distances. Medians of all whole words:"
-    parts += [
-        line(12, top, width - 12, top, 'stroke="#888"'),
-        text(12, top + 20, words),
-        text(12, top + 38, f"{typical[0]:.2f} apart, {typical[1]:.2f} long."),
-    ]
-    return document(max(520, width), top + 50, parts, letters=14)
+        band = columns[first : first + BAND]
+        parts += draw_band(band, top, width, typical[0])
+        top += band_height(band)
+    apart, long = (f"{value:.2f}" for value in typical)
+    words = (f"Numbers: Euclidean distances. Two words are {apart} apart, a word is {long} long",
+             "(medians). Bold: nearer than that. Grey: farther, so no word is near.")
+    parts.append(line(12, top, width - 12, top, 'stroke="#888"'))
+    parts += [text(12, top + 20 + 18 * i, each) for i, each in enumerate(words)]
+    return document(max(580, width), top + 50, parts, letters=14)
 
 
-def draw_band(parts, columns, top, width):
-    """Adds some columns, side by side below `top`, to the parts → where they end."""
-    longest, block, head = max(len(rows) for *_, rows, _ in columns), (MOST + 1) * ROW + 8, 54
-    for j in range(longest):
-        y = top + head + j * block
-        if j % 2 == 0:
-            parts.append(rect(0, y, width, block, 'fill="#f4f6f8"'))
+def band_height(columns):
+    """The height in pixels of some columns, side by side."""
+    return HEAD + max(len(column.rows) for column in columns) * BLOCK + 8
+
+
+def draw_band(columns, top, width, apart):
+    """Some columns, side by side below `top` → elements. apart: the distance of two words."""
+    parts = []
+    for j in range(max(len(column.rows) for column in columns)):
+        y = top + HEAD + j * BLOCK
+        parts += [rect(0, y, width, BLOCK, 'fill="#f4f6f8"')] if j % 2 == 0 else []
         parts.append(text(12, y + 18, f"[V]{j + 1}", 'font-weight="bold"'))
-    for i, (title, start, rows, lengths) in enumerate(columns):
+    for i, column in enumerate(columns):
         x = LEFT + i * COLUMN
-        parts += [text(x, top + 22, title, 'font-weight="bold"'), text(x, top + 42, start)]
-        for j, words in enumerate(rows):
-            y = top + head + j * block + 18
-            length = f"(vector {lengths[j]:.2f} long)"
+        parts += [text(x, top + 22, column.title, 'font-weight="bold"'),
+                  text(x, top + 42, column.start)]
+        for j, words in enumerate(column.rows):
+            y = top + HEAD + j * BLOCK + 18
+            length = f"(vector {column.lengths[j]:.2f} long)"
             parts.append(text(x, y + MOST * ROW, length, 'fill="#666" font-style="italic"'))
             for k, (word, distance) in enumerate(words):
-                style = 'fill="#666"' if k else ""
-                parts.append(text(x, y + k * ROW, word, style))
-                parts.append(text(x + COLUMN - 70, y + k * ROW, f"{distance:.2f}", style))
-    return top + head + longest * block + 8
+                style = 'font-weight="bold"' if distance < apart else 'fill="#777"'
+                parts += [text(x, y + k * ROW, word, style),
+                          text(x + COLUMN - 70, y + k * ROW, f"{distance:.2f}", style)]
+    return parts
 
 
 def figure(inputs, flags):
@@ -122,13 +136,11 @@ def figure(inputs, flags):
         embedding = clip.token_embedding.weight
         for title, start, ctx in found:
             rows = nearest(ctx, embedding, clip.tokenizer)
-            columns.append((title, start, rows, ctx.norm(dim=1).tolist()))
+            columns.append(Column(title, start, rows, ctx.norm(dim=1).tolist()))
             print(f"{title}, {start}")
             for j, words in enumerate(rows):
-                print(
-                    f"  [V]{j + 1}  "
-                    f"{', '.join(f'{word} {distance:.3f}' for word, distance in words)}"
-                )
+                pairs = [f"{word} {distance:.3f}" for word, distance in words]
+                print(f"  [V]{j + 1}  {', '.join(pairs)}")
     typical = between_words(embedding, clip.tokenizer)
     print(f"whole words (medians): {typical[0]:.3f} apart, {typical[1]:.3f} long")
     return {"nearest-words.svg": draw(columns, typical).encode()}

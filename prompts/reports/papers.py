@@ -5,16 +5,17 @@ paper's own.
 
     paper,version,table,backbone,setting,method,dataset,metric,value          a line of papers.csv
 
-`version` is the arXiv number of the text that was read. CoOp's is the preprint of September 2021,
-whose figures come from an earlier pipeline than those of CoCoOp and UPT: see `VERSIONS`. `table` is
-"text 3.1" for a figure that Section 3.1 states in a sentence.
+`version` is the arXiv number of the text that was read, or the commit of the authors' repository.
+CoOp's is the preprint of September 2021, whose figures come from an earlier pipeline than those of
+CoCoOp and UPT: see `VERSIONS`. `table` is "text 3.1" for a figure that Section 3.1 states in a
+sentence, and "README" for one of the repository's first page.
 """
 
 import csv
 import functools
 import inspect
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clip_min.data import BENCHMARKS
@@ -46,6 +47,9 @@ METHOD_NAMES = {  # in papers.csv: our method, and its options where they are no
     "Shared": ("shared", {}),
     "MLP": ("mlp", {}),
     "UPT": ("upt", {}),
+    "KgCoOp": ("kgcoop", {}),
+    "MaPLe": ("maple", {}),
+    "PromptSRC": ("promptsrc", {}),
 }
 COOP = {  # what a paper's tables call just CoOp
     "CoOp": "CoOp M=16",  # Table 2; 16 and random unless otherwise stated (Sec. 3.1)
@@ -93,19 +97,20 @@ def settings_of(row, changed):
     Views and precision are how this project computes, and do not count. A template is read by
     zero-shot CLIP and VPT only; VPT's in UPT is the same for all data sets.
     """
-    changed = set(changed) - {"views", "precision", "template"}
-    method = row["method"]
-    own = getattr(BENCHMARKS.get(row.get("dataset")), "template", None)
-    papers_template = {"zero_shot": own, "vpt": "a photo of a {}."}.get(method)
-    has_other_template = papers_template and (row.get("template") or own) != papers_template
+    method, options = row["method"], {}
     parameters = inspect.signature(METHODS[method]).parameters
-    options = {}
     for name, value in row["options"].items():
         if name not in parameters or value != parameters[name].default:
             options[name] = value
     if options.get("n_ctx") == (16 if method == "coop" and not options.get("ctx_init") else 4):
         del options["n_ctx"]  # as many as without it
-    other = "training" if changed else "template" if has_other_template else ""
+    own = getattr(BENCHMARKS.get(row.get("dataset")), "template", None)
+    papers_template = {"zero_shot": own, "vpt": "a photo of a {}."}.get(method)
+    other = ""
+    if papers_template and (row.get("template") or own) != papers_template:
+        other = "template"
+    if set(changed) - {"views", "precision", "template"}:
+        other = "training"
     return Settings(json.dumps(options, sort_keys=True), other)
 
 
@@ -120,34 +125,24 @@ def read_rows():
 def figures():
     """papers.csv → {Asked: {source: "82.7 / 63.2 / 71.7"}}.
 
-    Lines that have no counterpart here, such as differences between methods, are left out.
+    Lines that have no counterpart here, such as differences between methods, are left out. A
+    source is called "UPT T2"; of two tables it is the first, the main paper's.
     """
     result = {}
     for row in read_rows():
-        name = COOP[row["paper"]] if row["method"] == "CoOp" else row["method"]
-        if (
-            row["setting"] not in SETTINGS
-            or name not in METHOD_NAMES
-            or row["metric"] not in METRICS
-        ):
+        name = COOP.get(row["paper"]) if row["method"] == "CoOp" else row["method"]
+        is_ours = row["setting"] in SETTINGS and name in METHOD_NAMES and row["metric"] in METRICS
+        if not is_ours:
             continue
         method, options = METHOD_NAMES[name]
-        settings = Settings(json.dumps(options))
-        table = SETTINGS[row["setting"]]
+        settings, table = Settings(json.dumps(options)), SETTINGS[row["setting"]]
         asked = Asked(table, row["backbone"], method, settings, plain(row["dataset"]))
-        values = result.setdefault(asked, {})
-        value = f"{float(row['value']):.1f}"
-        source = source_of(row)
+        version = " v1" if row["version"].endswith("v1") else ""
+        place = row["table"].split()[0]
+        source = f"{row['paper']}{version} {place if place == 'README' else 'T' + place}"
+        values, value = result.setdefault(asked, {}), f"{float(row['value']):.1f}"
         values[source] = f"{values[source]} / {value}" if source in values else value
     return result
-
-
-def source_of(row):
-    """A line of papers.csv → how a table names it: "UPT T2"; of two tables the first, the main
-    paper's.
-    """
-    paper = f"{row['paper']} v1" if row["version"].endswith("v1") else row["paper"]
-    return f"{paper} T{row['table'].split()[0]}"
 
 
 def figure(asked):
@@ -157,35 +152,28 @@ def figure(asked):
     '69.1 (CoCoOp T4)'
     """
     sources = {}
-    key = Asked(asked.table, asked.backbone, asked.method, asked.settings, plain(asked.dataset))
+    key = replace(asked, dataset=plain(asked.dataset))
     for source, value in figures().get(key, {}).items():
         sources.setdefault(value, []).append(source)
     return "; ".join(f"{value} ({', '.join(names)})" for value, names in sources.items())
 
 
 def why_none(asked):
-    """Why a figure is missing although a paper has one of this method on this data set; "" if none
-    has.
+    """Why a paper's figure of this method on this data set is not shown; "" if no paper has one.
 
     >>> why_none(Asked("class-incremental", "RN50", "cocoop", Settings("{}"), "average of 11"))
     'ViT-B/16 only'
     """
-    reported = [
-        known
-        for known in figures()
-        if (known.table, known.method, known.dataset)
-        == (asked.table, asked.method, plain(asked.dataset))
-    ]
-    backbones = dict.fromkeys(known.backbone for known in reported)
-    if not backbones:
-        return ""
-    if asked.backbone not in backbones:
+    wanted, backbones = (asked.table, asked.method, plain(asked.dataset)), []
+    for known in figures():
+        is_the_same = (known.table, known.method, known.dataset) == wanted
+        if is_the_same and known.backbone not in backbones:
+            backbones.append(known.backbone)
+    if backbones and asked.backbone not in backbones:
         return f"{', '.join(backbones)} only"
-    return f"other {asked.settings.other or 'options'}"
+    return f"other {asked.settings.other or 'options'}" if backbones else ""
 
 
 def plain(name):
-    """A data set's name, here or in a paper → what both share: "imagenet_a", "ImageNet-A" →
-    "imageneta".
-    """
+    """A data set's name, here or in papers.csv → one for both: "ImageNet-A" → "imageneta"."""
     return name.lower().replace("_", "").replace("-", "")

@@ -1,8 +1,7 @@
 """Predictions on one's own pictures: which files, which classes are most probable, as text, JSON
 and a picture.
 
-    find_pictures → readable_pictures → paths → (a method's probabilities [N, K]) → best
-                  → as_text, as_json_lines, draw
+    pictures_to_classify → paths → (a method's probabilities [N, K]) → best → as_text, draw, …
 """
 
 import collections
@@ -14,13 +13,7 @@ import warnings
 
 from PIL import Image, ImageDraw, ImageFont
 
-from clip_min.data import (
-    Dataset,
-    check_template,
-    load_dataset,
-    note_same_names,
-    open_picture,
-)
+from clip_min.data import Dataset, check_template, load_dataset, note_same_names, open_picture
 from clip_min.data.folders import is_hidden, is_picture, kind_of_file, note_left_out
 from clip_min.files import printable, write_whole
 from clip_min.preprocess import SUFFIXES
@@ -28,6 +21,26 @@ from clip_min.preprocess import SUFFIXES
 # What `draw` draws, in pixels: cards side by side, each a photo and its bars.
 COLUMNS, PHOTO, BAR, LINE, MARGIN, FONT = 2, 160, 260, 26, 16, 13
 TEXT, FAINT, TRACK, FIRST, OTHER = "#1f2328", "#6a737d", "#e8ebef", "#2f6fde", "#9db8e8"
+
+
+def pictures_to_classify(paths, preprocess):
+    """Files, folders and toy paths → (paths of pictures that CLIP can read, number of the others).
+
+    preprocess: the model's, `clip.preprocess`. A note names each picture that cannot be read.
+    Raises ValueError if none is left, and as `find_pictures`.
+    """
+    good, problems = [], []
+    for path in find_pictures(paths):
+        try:
+            preprocess(open_picture(path))
+            good.append(path)
+        except (ValueError, OSError) as error:
+            problems.append(str(error))
+    if not good:
+        raise ValueError(problems[0])
+    for problem in problems:
+        warnings.warn(f"{problem} It is left out.", stacklevel=2)
+    return good, len(problems)
 
 
 def find_pictures(paths):
@@ -39,35 +52,28 @@ def find_pictures(paths):
     """
     pictures = []
     for path in map(str, paths):
-        if path.startswith("toy-") and not os.path.exists(path):
-            check_drawn(path)
-            pictures.append(path)
-        elif os.path.isdir(path):
+        if os.path.isdir(path):
             pictures += pictures_in(path)
         elif os.path.isfile(path):
             pictures.append(os.path.join(".", path) if path.startswith("toy-") else path)
+        elif path.startswith("toy-"):
+            check_drawn(path)
+            pictures.append(path)
         else:
-            raise ValueError(f"There is no picture or folder {printable(path)}: check its name.")
+            raise ValueError(f"There is no picture or folder {path}: check its name.")
     return pictures
 
 
 def pictures_in(folder):
     """The paths of a folder's pictures, sorted by name; ValueError if it has none."""
-    pictures, left_out = [], collections.Counter()
-    for name in sorted(os.listdir(folder)):
-        path = os.path.join(folder, name)
-        if is_hidden(name) or not os.path.isfile(path):
-            continue
-        if is_picture(name):
-            pictures.append(path)
-        else:
-            left_out[kind_of_file(name)] += 1
-    note_left_out(folder, left_out)
+    names = [name for name in sorted(os.listdir(folder)) if not is_hidden(name)]
+    files = [name for name in names if os.path.isfile(os.path.join(folder, name))]
+    pictures = [os.path.join(folder, name) for name in files if is_picture(name)]
+    others = [kind_of_file(name) for name in files if not is_picture(name)]
+    note_left_out(folder, collections.Counter(others))
     if not pictures:
-        raise ValueError(
-            f"The folder {printable(folder)} holds no pictures ({', '.join(SUFFIXES)}): "
-            "give another one."
-        )
+        kinds = ", ".join(SUFFIXES)
+        raise ValueError(f"The folder {folder} holds no pictures ({kinds}): give another one.")
     return pictures
 
 
@@ -75,42 +81,10 @@ def check_drawn(path):
     """Raises ValueError unless clip_min.world can draw this toy path."""
     name, *rest = path.split("/")
     classnames = load_dataset(name).classnames  # refuses an unknown name
-    parts = ("train", "val", "test")
-    is_drawn = len(rest) == 3 and rest[0] in parts and rest[2].isdecimal()
+    is_drawn = len(rest) == 3 and rest[0] in ("train", "val", "test") and rest[2].isdecimal()
     if not is_drawn or rest[1] not in classnames:
-        raise ValueError(
-            f"No picture {printable(path)} can be drawn: write {name}/test/{classnames[0]}/12, "
-            "or ./ before a file."
-        )
-
-
-def pictures_to_classify(paths, preprocess):
-    """Files, folders and toy paths → (paths of pictures that CLIP can read, number of the others).
-
-    A note names each of the others. Raises ValueError if none is left, and as `find_pictures`.
-    """
-    good, problems = readable_pictures(find_pictures(paths), preprocess)
-    if not good:
-        raise ValueError(problems[0])
-    for problem in problems:
-        warnings.warn(f"{problem} It is left out.", stacklevel=2)
-    return good, len(problems)
-
-
-def readable_pictures(paths, preprocess):
-    """Paths of pictures → (paths that CLIP can read, a sentence for each of the others).
-
-    preprocess: the model's, `clip.preprocess`. A damaged file does not stop the others.
-    """
-    good, problems = [], []
-    for path in paths:
-        try:
-            preprocess(open_picture(path))
-        except (ValueError, OSError) as error:
-            problems.append(printable(error))
-        else:
-            good.append(path)
-    return good, problems
+        example = f"{name}/test/{classnames[0]}/12"
+        raise ValueError(f"No picture {path} can be drawn: write {example}, or ./ before a file.")
 
 
 def classes_to_choose_from(prompt, classnames, template):
@@ -152,6 +126,9 @@ def best(probabilities, classnames, most=5):
     return [[(classnames[label], value) for value, label in zip(*row, strict=True)] for row in both]
 
 
+# What is printed
+
+
 def as_text(paths, predictions):
     """N paths and what `best` gives → text for a terminal. Names are shown with `printable`.
 
@@ -163,8 +140,7 @@ def as_text(paths, predictions):
     lines = []
     for path, prediction in zip(paths, predictions, strict=True):
         lines.append(printable(path))
-        for name, probability in prediction:
-            lines.append(f"{100 * probability:6.1f} %  {printable(name)}")
+        lines += [f"{100 * share:6.1f} %  {printable(name)}" for name, share in prediction]
     return "\n".join(lines)
 
 
@@ -182,6 +158,9 @@ def as_json_lines(paths, predictions):
     return "\n".join(lines)
 
 
+# What is drawn
+
+
 def save_picture(path, paths, predictions):
     """What `draw` draws, as a PNG file at `path`."""
     content = io.BytesIO()
@@ -191,38 +170,27 @@ def save_picture(path, paths, predictions):
 
 def draw(paths, predictions):
     """N paths and what `best` gives → a Pillow picture: photos with bars, `COLUMNS` in a row."""
-    height = (
-        max([PHOTO, *(LINE * (1 + len(prediction)) for prediction in predictions)]) + 2 * MARGIN
-    )
-    width, rows = PHOTO + BAR + 3 * MARGIN, -(-len(paths) // COLUMNS)
-    sheet = Image.new("RGB", (min(COLUMNS, len(paths)) * width, rows * height), "white")
+    lines = 1 + max(map(len, predictions))
+    width, height = PHOTO + BAR + 3 * MARGIN, max(PHOTO, LINE * lines) + 2 * MARGIN
+    size = min(COLUMNS, len(paths)) * width, -(-len(paths) // COLUMNS) * height
+    sheet = Image.new("RGB", size, "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(FONT)
     for i, (path, prediction) in enumerate(zip(paths, predictions, strict=True)):
         left, top = i % COLUMNS * width + MARGIN, i // COLUMNS * height + MARGIN
         sheet.paste(as_clip_sees(open_picture(path)), (left, top))
         left += PHOTO + MARGIN
         pen.text((left, top), shortened(path, BAR, font, keep_end=True), FAINT, font)
-        for rank, (name, probability) in enumerate(prediction, start=1):
-            draw_bar(
-                pen,
-                font,
-                (left, top + rank * LINE),
-                (name, probability),
-                FIRST if rank == 1 else OTHER,
-            )
+        for rank, (name, share) in enumerate(prediction, start=1):
+            top += LINE
+            percent = f"{100 * share:.1f} %"
+            room = BAR - MARGIN - font.getlength(percent)
+            pen.text((left, top), shortened(name, room, font), TEXT, font)
+            pen.text((left + BAR, top), percent, TEXT, font, anchor="ra")  # ends there
+            bar = round(BAR * share), FIRST if rank == 1 else OTHER
+            for length, fill in ((BAR, TRACK), bar):
+                if length:  # Pillow's rectangles include their last column and row
+                    pen.rectangle((left, top + FONT + 4, left + length - 1, top + FONT + 7), fill)
     return sheet
-
-
-def draw_bar(pen, font, place, prediction, colour):
-    """A class and its probability at this place (left, top), and a bar below them."""
-    (left, top), (name, probability) = place, prediction
-    percent = f"{100 * probability:.1f} %"
-    room = BAR - MARGIN - font.getlength(percent)
-    pen.text((left, top), shortened(name, room, font), TEXT, font)
-    pen.text((left + BAR, top), percent, TEXT, font, anchor="ra")  # ends there
-    for length, fill in ((BAR, TRACK), (round(BAR * probability), colour)):
-        if length:  # Pillow's rectangles include their last column and row
-            pen.rectangle((left, top + FONT + 4, left + length - 1, top + FONT + 7), fill)
 
 
 def as_clip_sees(picture):

@@ -2,44 +2,31 @@
 
     read_rows → one entry for each line → usable → newest → the rows of tables and plots
 
-train.py and eval.py add one row for each evaluation and never change an older one. So a row may be
-odd (written by hand, by another version, cut short by a full disk), or stale: the code or the
-pictures have changed since. Neither may become a figure in a table.
+train.py and eval.py add rows and never change an older one. Of the rows of one kind, which differ
+in their inputs only (code, CLIP, pictures), the one counts that the present inputs would give. If
+there is none, the last one counts, and a remark says that it is older. Rows on other pictures than
+the rest of their data set do not count.
 """
 
-import json
+import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from clip_min.files import printable
-from prompts import METHODS
-from prompts.runs.identity import OF_INPUTS
-
-MEASURED = {  # what a row holds beside its identity
-    "accuracy",
-    "failed",
-    "loss",
-    "seconds",
-    "trainable_parameters",
-    "device",
-    "command",
-    "version",
-}
-# Tables compare rows without these; train.py compares `code` and the digests, too (results.py).
-NOT_COMPARED = MEASURED | {*OF_INPUTS, "evaluated_with"}
-# What a row has to hold, beside options, shots, seed, and "accuracy" or "failed".
-WORDS = ("method", "model", "dataset", "classes")
-WORDS_OR_NULL = ("trained_on", "trained_classes")
-WORDS_OR_MISSING = ("sha256", "split", "template")
+from clip_min import load_clip
+from clip_min.data import load_dataset, split_classes
+from prompts.runs.identity import code_of, digest_of_training, kind_of
+from prompts.runs.results import parsed, problem_of
 
 
 @dataclass
 class Counted:
-    """What `newest` gives: rows that count, and those of older pictures and of diverged runs."""
+    """What `newest` gives: rows that count, those of them that are older than the present inputs,
+    and, left out, rows on other pictures and rows of runs that diverged."""
 
-    rows: list
-    outdated: list
-    failed: list
+    rows: list = field(default_factory=list)
+    older: list = field(default_factory=list)
+    outdated: list = field(default_factory=list)
+    failed: list = field(default_factory=list)
 
 
 def read_rows(path):
@@ -48,21 +35,11 @@ def read_rows(path):
     A line that is not JSON is kept as text, so that the place in the list is the number of the
     line.
     """
-    lines = path.read_bytes().splitlines() if path.exists() else []
-    return [parsed(line.decode("utf-8", errors="replace").strip()) for line in lines]
-
-
-def parsed(line):
-    """One line of text → what JSON makes of it, or the line itself."""
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return line
+    return [parsed(line) for line in path.read_bytes().splitlines()] if path.exists() else []
 
 
 def usable(rows):
-    """The entries that are rows of an evaluation or of a run that diverged → a list of dicts, in
-    order.
+    """The entries that are rows of an evaluation or of a run that diverged → a list of dicts.
 
     What is skipped is counted in one warning, with the numbers of the lines. Empty lines are
     skipped without it.
@@ -77,83 +54,93 @@ def usable(rows):
     if skipped:
         number, problem = skipped[0]
         more = f" (and {len(skipped) - 1} more lines)" if len(skipped) > 1 else ""
-        warnings.warn(
-            f"Line {number} of the results is skipped, because {problem}{more}.", stacklevel=2
-        )
+        warnings.warn(f"Line {number} of the results is skipped, because {problem}{more}.",
+                      stacklevel=2)
     return good
 
 
-def problem_of(row):
-    """An entry of `read_rows` → why it is not a row, as half a sentence; None if it is one."""
-    if not isinstance(row, dict):
-        return "it is not a JSON object"
-    for key in WORDS:
-        if not isinstance(row.get(key), str):
-            return f"its {key} is not a word"
-    if row["method"] not in METHODS:
-        return f"there is no method {printable(row['method'])}"
-    for key in WORDS_OR_NULL:
-        if key not in row or not isinstance(row[key], str | None):
-            return f"its {key} is not a word"
-    for key in WORDS_OR_MISSING:
-        if not isinstance(row.get(key), str | None):
-            return f"its {key} is not a word"
-    if not isinstance(row.get("options"), dict):
-        return "its options are not a JSON object"
-    is_zero_shot = row["method"] == "zero_shot"
-    is_published = row["trained_on"] is None and not is_zero_shot  # by CoOp's code: shots unknown
-    for key in ("shots", "seed"):
-        value = row.get(key, 0 if is_zero_shot else None)
-        if not is_count(value) and not (is_published and value is None):
-            return f"its {key} is not a number"
-    for key in ("code", "evaluated_with"):
-        if not isinstance(row.get(key, {}), dict):
-            return f"its {key} is not a JSON object"
-    has_failed = isinstance(row.get("failed"), str)
-    if has_failed or ("failed" not in row and is_percentage(row.get("accuracy"))):
-        return None
-    return "its accuracy is not a number from 0 to 100"
+def newest(rows, present=None):
+    """Usable rows → `Counted`, of each kind one row.
 
-
-def is_count(value):
-    """Whether it is a whole number, 0 or more."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def is_percentage(value):
-    """Whether it is a number from 0 to 100; nan is not."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and 0 <= value <= 100
-
-
-def newest(rows):
-    """Usable rows → `Counted`. None of its three lists holds an older row of a run that was
-    repeated.
-
-    Of rows that differ only in `NOT_COMPARED`, the last one counts. A row whose pictures are not
-    those of the last row on the same data set (same template, classes and split) is outdated: it
-    was measured on something else.
+    present: says what the inputs of a row are now, `Present().inputs`; None: only the last rows of
+    each kind count.
     """
-    latest = {identity(row): row for row in rows}
-    pictures = {evaluated_on(row): row.get("pictures") for row in rows}  # of the last row of each
-    counted = Counted([], [], [])
+    present = present or (lambda row: {})
+    kinds, pictures = {}, {}  # kind → its row; what is evaluated on → the digest of its pictures
     for row in rows:
-        if latest[identity(row)] is not row:
-            continue
+        kind = kind_of(row)
+        if kind not in kinds or is_present(row, present) >= is_present(kinds[kind], present):
+            kinds[kind] = row
+        pictures[evaluated_on(row)] = row.get("pictures")
+    for row in rows:
+        there = present(row).get("pictures")
+        if there is not None and row.get("pictures") == there:
+            pictures[evaluated_on(row)] = there
+    counted = Counted()
+    for row in kinds.values():
         if row.get("pictures") != pictures[evaluated_on(row)]:
             counted.outdated.append(row)
         elif isinstance(row.get("failed"), str):
             counted.failed.append(row)
         else:
             counted.rows.append(row)
+            if not is_present(row, present):
+                counted.older.append(row)
     return counted
 
 
-def identity(row):
-    """All that says which run and which evaluation a row is, as text."""
-    return json.dumps({key: row[key] for key in row.keys() - NOT_COMPARED}, sort_keys=True)
+def is_present(row, present):
+    """Whether the inputs of a row are those of now, as far as it is known what these are."""
+    return "evaluated_with" not in row and all(
+        row.get(name) == value for name, value in present(row).items())
 
 
 def evaluated_on(row):
     """Rows that agree in this must agree in their pictures. A digest has the templates in it."""
     return row["dataset"], row["classes"], row.get("split"), row.get("template")
+
+
+class Present:
+    """What the inputs of rows are now. data_root: of the benchmarks; None: they are not looked at.
+
+    What cannot be known is left out: pictures that are not on this disk, CLIPs that would have to
+    be downloaded.
+    """
+
+    def __init__(self, data_root=None):
+        self.data_root, self.found = data_root, {}
+
+    def once(self, function, *arguments):
+        """function(*arguments), computed once; None where it raises ValueError."""
+        key = (function.__name__, *arguments)
+        if key not in self.found:
+            try:
+                self.found[key] = function(*arguments)
+            except ValueError:
+                self.found[key] = None
+        return self.found[key]
+
+    def inputs(self, row):
+        """A row → {input: what it is now}."""
+        template = row.get("template")
+        now = dict(code=self.once(code_of, row["method"]))
+        if row["model"] == "tiny" or os.path.exists(row["model"]):
+            now["clip"] = self.once(self.reading, row["model"], row.get("gelu", "auto"))
+        pictures = (row["dataset"], template, row["classes"], row.get("split"))
+        now["pictures"] = self.once(self.pictures, *pictures)
+        if row["trained_on"] is not None:
+            now["trained_pictures"] = self.once(self.trained_pictures, row["trained_on"], template)
+        return {name: value for name, value in now.items() if value is not None}
+
+    def reading(self, model, gelu):
+        """A CLIP on this disk → what counts beside its weights."""
+        return load_clip(model, gelu=gelu).reading
+
+    def pictures(self, name, template, classes, split):
+        """→ the digest of the pictures that are evaluated on."""
+        dataset = load_dataset(name, self.data_root, template)
+        return split_classes(dataset, classes).digest(split or "test")
+
+    def trained_pictures(self, name, template):
+        """→ the digest of the pictures that few shots are drawn from."""
+        return digest_of_training(load_dataset(name, self.data_root, template))

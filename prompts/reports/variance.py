@@ -9,7 +9,11 @@ Here features have length 1, as in the classifier of Eq. (1), and squares are su
 numbers.
 """
 
+import torch
 import torch.nn.functional as F
+
+from prompts.runs.evaluation import image_features
+from prompts.runs.features import Compute
 
 
 def intra_class_variance(image_features, labels):
@@ -31,3 +35,17 @@ def inter_class_variance(class_weights):
     w = F.normalize(class_weights, dim=-1)
     # UPT Eq. (8): Var_t = 1/k · sum_c (w_c - mean w)^2
     return (w - w.mean(dim=0)).square().sum(dim=-1).mean().item()
+
+
+@torch.no_grad()
+def variances(method, items, compute=Compute()):
+    """A method and Items → "  Var_v 0.2331  Var_t 0.1187", UPT Eqs. (6) to (8).
+
+    Raises ValueError for a method without class vectors that are the same for every picture.
+    """
+    if not method.has_class_weights:
+        raise ValueError("--variance needs class vectors that are the same for every picture, "
+                         f"which {type(method).__name__} does not have: leave it out.")
+    features, labels = image_features(method.eval(), items, compute)
+    var_v = intra_class_variance(features, labels)
+    return f"  Var_v {var_v:.4f}  Var_t {inter_class_variance(method.class_weights()):.4f}"

@@ -1,5 +1,4 @@
-"""What the learning loop is fed with: pictures, or features of a frozen image tower, batch by
-batch."""
+"""What the learning loop is fed with: batches of pictures, or of a frozen tower's features."""
 
 import zlib
 
@@ -9,17 +8,16 @@ from torch.utils.data import DataLoader, TensorDataset
 from clip_min.data import PictureSet
 from prompts.runs.parallel import PROCESSES, first_process_first, share_of
 from prompts.runs.features import Compute, frozen_features
+from prompts.runs.progress import SlowLoop
 
 
 def epoch_seed(seed, epoch):
-    """The random numbers of one epoch, so that any epoch can be the first one after an
-    interruption."""
+    """The seed of one epoch: so any epoch can be the first one after an interruption."""
     return zlib.crc32(f"{seed} {epoch}".encode())
 
 
 def training_batches(method, items, recipe, seed, compute=Compute()):
-    """Items → a function: number of an epoch → its batches of (inputs, labels [B]), in random
-    order.
+    """Items → a function: number of an epoch → its batches (inputs, labels [B]), in random order.
 
     Inputs are pictures [B, 3, H, W], cropped and mirrored afresh in each epoch. If the image
     tower is frozen, they are features [B, E] of `recipe.views` such pictures, computed once and
@@ -28,16 +26,15 @@ def training_batches(method, items, recipe, seed, compute=Compute()):
     Raises ValueError for fewer pictures than processes.
     """
     if len(items) < PROCESSES:
-        raise ValueError(
-            f"{len(items)} training pictures cannot be shared out over {PROCESSES} processes: "
-            "start fewer."
-        )
+        raise ValueError(f"{len(items)} training pictures cannot be shared out over {PROCESSES} "
+                         "processes: start fewer.")
     views = min(recipe.views, recipe.epochs) if method.image_tower_is_frozen else 0
     if views:
         with first_process_first():
-            features = [
-                frozen_features(method.clip, items, compute, view, recipe) for view in range(views)
-            ]
+            features, loop = [], SlowLoop(f"features of {views} views")
+            for view in range(views):
+                features.append(frozen_features(method.clip, items, compute, view, recipe))
+                loop.say(view + 1, views)
         labels = torch.tensor([item.label for item in items], device=compute.device)
         pairs_of_view = [TensorDataset(each, labels) for each in features]
     pictures = PictureSet(items, method.clip.preprocess, recipe, seed)

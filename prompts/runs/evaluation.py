@@ -7,7 +7,6 @@ from torch.utils.data import DataLoader
 
 from clip_min.data import Item, PictureSet
 from prompts.runs.features import AT_ONCE, Compute, autocast, frozen_features
-from prompts.reports.variance import inter_class_variance, intra_class_variance
 
 
 @torch.no_grad()
@@ -53,24 +52,3 @@ def probabilities(method, paths, compute=Compute()):
     features, _ = image_features(method, [Item(path, 0) for path in paths], nothing_kept)
     with autocast(compute.device, compute.precision):
         return method.classify(features).softmax(dim=-1).cpu()
-
-
-@torch.no_grad()
-def variances(method, items, compute=Compute()):
-    """A method and Items → "  Var_v ...  Var_t ...", UPT Eqs. (6) to (8).
-
-    Raises ValueError for a method without text features, or with others for every picture.
-    """
-    if hasattr(method, "weights"):
-        weights = method.weights
-    elif hasattr(method, "class_weights") and not hasattr(method, "meta_net"):
-        weights = method.class_weights()
-    else:
-        name = type(method).__name__
-        raise ValueError(
-            "--variance needs text features that are the same for every picture, "
-            f"which {name} does not have: leave it out."
-        )
-    features, labels = image_features(method, items, compute)
-    var_v, var_t = intra_class_variance(features, labels), inter_class_variance(weights)
-    return f"  Var_v {var_v:.4f}  Var_t {var_t:.4f}"

@@ -19,7 +19,6 @@ can hold. Views 0 to V-1 are V such random pictures, drawn once. Learning from t
 sees V different pictures instead of one per epoch, and the same ones with every seed.
 """
 
-import functools
 import hashlib
 import os
 import sys
@@ -33,10 +32,11 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
-import clip_min
 from clip_min.data import open_picture
+from clip_min.data.datasets import state_of_file
 from clip_min.files import load_tensors, save_tensors
 from clip_min.preprocess import read_picture
+from prompts.runs.code import digest_of_code, python_files
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 FIRST_SAVE, SAVE_EVERY = 10, 60  # seconds of computing after which an unfinished store is saved
@@ -180,42 +180,29 @@ def store_file(clip, compute, views):
     `str(clip.visual)` lists the tower's layers: two CLIPs of the same weights may differ in their
     GELU. Pillow decodes and resizes. A change of clip_min's code must give new features.
     """
-    code = code_digest("model.py", "resnet.py", "preprocess.py")
+    code = digest_of_code(*python_files("clip_min"), Path(__file__))
     parts = [clip.sha256, str(clip.visual), compute.precision, code, PIL.__version__, *views.key()]
     name = clip.name.replace("/", "-")[-80:]  # a path may be too long for a file's name
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
     return Path(compute.features) / f"{name}-{digest}.pt"
 
 
-@functools.cache
-def code_digest(*patterns):
-    """SHA-256 of the source files of clip_min that these patterns find."""
-    folder = Path(clip_min.__file__).parent
-    files = [file for pattern in patterns for file in sorted(folder.glob(pattern))]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-
-
 def signature(path):
-    """What tells that a picture is still the same: a file's size and time of change, a drawn
-    one's code.
+    """What tells that a picture is still the same: a file's state; a drawn one depends on code.
 
     Raises ValueError as `read_picture` does if there is no such file.
     """
     if path.startswith("toy-"):
-        return f"{path} {code_digest('world/*.py')}"
-    try:
-        file = os.stat(path)
-    except OSError:
+        return path
+    if not os.path.exists(path):
         read_picture(path)  # says what is wrong
-        raise
     name = os.fsencode(os.path.abspath(path))  # it need not be UTF-8
     name = name.decode(errors="backslashreplace")
-    return f"{name} {file.st_size} {file.st_mtime_ns}"
+    return f"{name} {state_of_file(path)}"
 
 
 def read_store(store, clip):
-    """A store → {signature: FloatTensor [E]}, empty if there is none, or, with a note, if it is
-    damaged."""
+    """A store → {signature: FloatTensor [E]}; {} without one, and, with a note, if damaged."""
     if store is None or not store.exists():
         return {}
     try:

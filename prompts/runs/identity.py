@@ -1,124 +1,107 @@
 """What identifies a result: everything that can change it.
 
-A run is identified by its setting: method, options, CLIP, what it was trained on, shots, seed,
-recipe and code. A row of results.jsonl is the setting, with `dataset` and `classes` for what it was
-evaluated on, `trained_on` and `trained_classes` for what it was trained on.
+A run is identified by its setting: method, options, CLIP, what it learned on, shots, seed, recipe
+and inputs. A row of results.jsonl is the setting, with `dataset` and `classes` for what it was
+evaluated on, and `trained_on` and `trained_classes` for what it learned on. `key_of` gives the key
+of a row, a prompt file or an interrupted run: two of the same key are the same result.
 
-A number is never stale. Three keys of a row change whenever what they stand for changes:
+Four entries, the inputs, are digests, and change whenever what they stand for changes:
 
-    code              {file: digest} of the code that the result depends on, without comments
-    trained_pictures  digest of the training pictures and class names
-    pictures          digest of the evaluated pictures and class names
+    code              {place: digest}: all of clip_min/ and prompts/runs/, train.py, the method's
+                      file and every project file that it imports; comments do not count
+    clip              what counts beside the weights: GELU, mean and std, merges
+    trained_pictures  the pictures and class names that few shots are drawn from
+    pictures          the evaluated pictures and class names
 
-A student who edits coop.py and repeats a command gets a new run, and one line that says why.
+Two rows that differ in their inputs only are of one kind (`kind_of`). A table shows of each kind
+the one that the present inputs would give. prompts/reports/ only shows numbers, and is no input.
 """
 
-import ast
-import functools
-import hashlib
-from pathlib import Path
+import json
 
-import clip_min
 from clip_min.data import BENCHMARKS
 from clip_min.data.folders import PARTS
-from prompts import FILES
+from prompts.runs.code import code_of
 
-ROOT = Path(__file__).parents[2]
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
-OF_INPUTS = ("code", "trained_pictures", "pictures")
-# Beside the method's file and train.py: the code on which every result depends.
-CLIP_MIN = (
-    "model",
-    "resnet",
-    "tokenizer",
-    "preprocess",
-    "prompting/tree",
-    "prompting/options",
-    "prompting/recipe",
-    "prompting/names",
-    "data/datasets",
-    "data/pictures",
-    "data/names",
-)
-EXPERIMENTS = ("batches", "evaluation", "features", "run")
-NOT_IN_ROWS = ("file", "learned", "classnames", "text_template", "losses", "seconds", "version")
+INPUTS = ("code", "clip", "trained_pictures", "pictures", "evaluated_with")
+NOT_IN_KEY = {
+    # measured, in rows
+    "accuracy", "failed", "loss", "seconds", "trainable_parameters", "device", "command", "version",
+    # beside the setting, in prompt files
+    "file", "learned", "classnames", "text_template", "losses",
+}
 
 
-def code_of(name):
-    """A method's name → {file: 8 hexadecimal digits} of the code that its results depend on."""
-    file, package = Path(FILES[name].__file__), Path(clip_min.__file__).parent
-    here = Path(__file__).parent
-    return {
-        file.name: digest_of_code(file),
-        "train.py": digest_of_code(ROOT / "train.py"),
-        "clip_min": digest_of_code(*(package / f"{room}.py" for room in CLIP_MIN)),
-        "prompts/runs": digest_of_code(*(here / f"{room}.py" for room in EXPERIMENTS)),
-    }
+def setting_of(content):
+    """A row, or the dict of a prompt file → all of it that identifies the result."""
+    return {key: value for key, value in content.items() if key not in NOT_IN_KEY}
 
 
-@functools.cache
-def digest_of_code(*files):
-    """Python files → 8 hexadecimal digits that change with their code, not with comments or
-    docstrings."""
-    digest = hashlib.sha256()
-    for file in files:
-        tree = ast.parse(file.read_bytes())
-        for node in ast.walk(tree):
-            if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
-                del node.body[0]
-        digest.update(ast.dump(tree).encode())
-    return digest.hexdigest()[:8]
+def key_of(content):
+    """A row, a setting, or the dict of a prompt file → its key, a text."""
+    return json.dumps(setting_of(content), sort_keys=True)
+
+
+def kind_of(row):
+    """A row → its key without the inputs: the same for a result before and after an edit."""
+    return key_of({key: value for key, value in row.items() if key not in INPUTS})
+
+
+# The inputs
+
+
+def digest_of_training(dataset):
+    """What changes whenever a picture or class that few shots are drawn from does."""
+    return dataset.digest("train") + dataset.digest("val")
 
 
 def why_new(old, new):
-    """Two settings or rows → why the new one is not the old one, in words; "" if they are the
-    same."""
+    """Two settings or rows of one kind → why the new one is not the old one, in words."""
     reasons = []
     old_code, new_code = old.get("code") or {}, new["code"]
-    changed = [file for file in new_code if old_code.get(file) != new_code[file]]
+    changed = sorted({**old_code, **new_code}.keys())
+    changed = [place for place in changed if old_code.get(place) != new_code.get(place)]
     if changed:
         reasons.append(f"{' and '.join(changed)} changed")
-    if old.get("trained_pictures") != new.get("trained_pictures"):
-        reasons.append("the training pictures changed")
-    if old.get("pictures") != new.get("pictures"):
-        reasons.append("the evaluated pictures changed")
+    for key, words in (("clip", "what lies beside the weights"),
+                       ("trained_pictures", "the training pictures"),
+                       ("pictures", "the evaluated pictures")):
+        if old.get(key) != new.get(key):
+            reasons.append(f"{words} changed")
     return ", ".join(reasons)
 
 
-def zero_shot_setting(clip, options, flags, template):
+# Settings and rows
+
+
+def zero_shot_setting(clip, options, template, job):
     """What identifies an evaluation of a method that learns nothing; template: see `if_given`."""
     setting = dict(method="zero_shot", options=options, model=clip.name, sha256=clip.sha256)
-    setting.update(dataset=None, classes=None, shots=0, seed=0, precision=flags.precision)
-    setting.update(code=code_of("zero_shot"), **if_given(flags, template))
+    setting.update(dataset=None, classes=None, shots=0, seed=0, precision=job.precision)
+    setting.update(code=code_of("zero_shot"), clip=clip.reading, **if_given(template, job.gelu))
     return setting
 
 
-def if_given(flags, template):
-    """What is part of a run's identity only where it is given: the hand-written prompt, --gelu."""
-    given = {}
-    if template is not None:
-        given["template"] = template
-    if flags.gelu != "auto":
-        given["gelu"] = flags.gelu
-    return given
+def if_given(template, gelu):
+    """What is part of a setting only where it is given: the hand-written prompt, --gelu."""
+    given = {"template": template, "gelu": None if gelu == "auto" else gelu}
+    return {key: value for key, value in given.items() if value is not None}
 
 
-def setting_of(prompt, clip, flags):
-    """What identifies an evaluation with these flags.
+def evaluated_setting(prompt, clip, job):
+    """The dict of a prompt file that is evaluated with this CLIP and this code → its setting.
 
-    prompt: a prompt file's dict; None: zero-shot CLIP.
+    Where it was learned with others, `evaluated_with` has what they are now.
     """
-    if not prompt:
-        return zero_shot_setting(clip, flags.options, flags, flags.template)
-    setting = {key: value for key, value in prompt.items() if key not in NOT_IN_ROWS}
-    code = code_of(prompt["method"])
-    setting.update(precision=prompt.get("precision", "fp32"), code=prompt.get("code", code))
-    if setting["precision"] != flags.precision:
-        setting["evaluated_in"] = flags.precision
-    if setting["code"] != code:
-        setting["evaluated_with"] = code  # the prompt was learned with other code
-    setting.update(if_given(flags, flags.template))
-    return setting
+    setting = setting_of(prompt)
+    now = dict(code=code_of(prompt["method"]), clip=clip.reading)
+    setting = {"precision": "fp32", **now, **setting}  # for a prompt of the published code
+    if setting["precision"] != job.precision:
+        setting["evaluated_in"] = job.precision
+    other = {key: value for key, value in now.items() if setting[key] != value}
+    if other:
+        setting["evaluated_with"] = other
+    return setting | if_given(job.template, job.gelu)
 
 
 def row_of(setting, target, classes, split):

@@ -1,13 +1,12 @@
-"""What a run says while it learns, and what an interrupted one goes on from: `progress.pt` in its
-folder."""
+"""What a run says while it learns, and `progress.pt`, from which an interrupted one goes on."""
 
 import sys
 import time
 
-import torch
-
 from clip_min.files import load_tensors, printable, save_tensors
+from prompts.runs.identity import key_of
 from prompts.runs.parallel import RANK
+from prompts.runs.store import check_learned, learned_state, load_learned
 
 SAVE_EVERY = 30  # seconds between two saves of an unfinished run
 
@@ -30,38 +29,36 @@ class Progress:
         """Seconds of learning, interruptions left out."""
         return self.before + time.monotonic() - self.started
 
-    def restore(self, parts):
-        """Load the state of each part (method's parameters, optimiser, ...) → losses so far, []
-        at the start.
-
-        parts: {name: tensor or object with load_state_dict}.
-        """
+    def restore(self, method, *others):
+        """Load the state of the method, and of `others` that have load_state_dict → losses so far,
+        [] at the start. Called when the first epoch begins: time left is counted from here."""
+        self.epochs_started = time.monotonic()
         if self.path is None or not self.path.exists():
             return []
         try:
             state = load_tensors(self.path)
-            if state["setting"] != self.setting:
+            if key_of(state["setting"]) != key_of(self.setting):
                 return []
             losses, seconds = [float(loss) for loss in state["losses"]], float(state["seconds"])
-            load_parts(parts, state["parts"])
+            check_learned(method, state["learned"], self.path)
+            for other, saved in zip(others, state["others"], strict=True):
+                other.load_state_dict(saved)
+            load_learned(method, state["learned"], self.path)  # last: a damaged file changes none
         except (ValueError, TypeError, LookupError, RuntimeError, AttributeError):
-            print(f"note: {self.path} is damaged: the run starts again.", file=sys.stderr)
+            print(f"note: {printable(self.path)} is damaged: the run starts again.",
+                  file=sys.stderr)
             return []
         self.before, self.first_epoch = seconds, len(losses)
         print(f"  continues after epoch {self.first_epoch}")
         return losses
 
-    def save(self, parts, losses):
-        """Keep the state after the last finished epoch, if the last save was SAVE_EVERY seconds
-        ago."""
+    def save(self, losses, method, *others):
+        """Keep the state after an epoch, if the last save was SAVE_EVERY seconds ago."""
         if self.path is None or RANK or time.monotonic() - self.saved < SAVE_EVERY:
             return
-        states = {}
-        for name, part in parts.items():
-            is_tensor = isinstance(part, torch.Tensor)
-            states[name] = part.detach() if is_tensor else part.state_dict()
-        content = dict(setting=self.setting, parts=states, seconds=self.seconds, losses=losses)
-        save_tensors(self.path, content)
+        states = [other.state_dict() for other in others]
+        content = dict(setting=self.setting, learned=learned_state(method), others=states)
+        save_tensors(self.path, dict(content, seconds=self.seconds, losses=losses))
         self.saved = time.monotonic()
 
     def report(self, epoch, epochs, words):
@@ -69,7 +66,7 @@ class Progress:
         if self.path is None or (epoch % max(1, epochs // 5) and epoch + 1 < epochs):
             return
         done = epoch + 1 - self.first_epoch
-        left = (time.monotonic() - self.started) / done * (epochs - epoch - 1)
+        left = (time.monotonic() - self.epochs_started) / done * (epochs - epoch - 1)
         print(f"  epoch {epoch + 1:3}/{epochs}  {words}  {left:4.0f} s left")
 
     def finish(self):
@@ -78,18 +75,17 @@ class Progress:
             self.path.unlink(missing_ok=True)
 
 
-def load_parts(parts, states):
-    """Give each part its saved state: the tensors last, so that a damaged file changes none of
-    them."""
-    tensors = {name: part for name, part in parts.items() if isinstance(part, torch.Tensor)}
-    for name, tensor in tensors.items():
-        if states[name].shape != tensor.shape or not states[name].isfinite().all():
-            raise ValueError(f"{name} has another shape, or numbers that are not finite.")
-    for name, part in parts.items():
-        if name not in tensors:
-            part.load_state_dict(states[name])
-    for name, tensor in tensors.items():
-        tensor.data.copy_(states[name])
+class SlowLoop:
+    """Says how far a loop is, at most once in `every` seconds."""
+
+    def __init__(self, words, every=2):
+        self.words, self.every, self.said = words, every, time.monotonic()
+
+    def say(self, done, total):
+        """Print "  words: 3 of 16", if it is time."""
+        if done < total and time.monotonic() - self.said >= self.every:
+            self.said = time.monotonic()
+            print(f"  {self.words}: {done:,} of {total:,}")
 
 
 class Countdown:
@@ -104,20 +100,20 @@ class Countdown:
         """Print what is known of a run already, and, if something is left to do, that it begins."""
         if not run.learns:
             return
-        is_finished = self.results.is_finished(run, missing)
+        is_finished, title = self.results.is_finished(run, missing), printable(run.title)
         for target, row in run.rows:
             found = self.results.find(row)
             if found and "failed" in found:
-                print(f"{run.title}: failed before ({printable(found['failed'])})")
+                print(f"{title}: failed before ({printable(found['failed'])})")
             elif found and (missing or is_finished):
                 where = f"{target.name}, {row['classes']} classes (already in {self.results.path})"
-                print(f"{run.title}: {found['accuracy']:.2f} % on {printable(where)}")
+                print(f"{title}: {found['accuracy']:.2f} % on {printable(where)}")
         if not is_finished:
             why = "prompt.pt is missing or of another run"
             if missing:
                 why = self.results.why_new(missing[0][1])
             again = f", again because {why}" if why else ""
-            print(f"{run.title}{self.position_and_time_left(run)}{again}")
+            print(f"{title}{self.position_and_time_left(run)}{again}")
 
     def position_and_time_left(self, run):
         """ " (run 23 of 216, about 12 min left)", or nothing if there is one run."""

@@ -1,21 +1,75 @@
-"""What the papers used in their experiments: `train.py --paper coop`, `cocoop` or `upt`.
+"""The papers' protocols, and what each paper used: `--protocol NAME`, `--paper NAME`.
 
-Beside it each method's file has the recipe: learning rate, epochs, batch size, crops. The tiny CLIP
-keeps its own recipe and its own miniature sets; the rest is as in the paper.
+A protocol says which classes a method learns on, and what it is evaluated on afterwards. The
+recipe (learning rate, epochs, batch size, crops) stands in each method's file.
 """
 
+import warnings
 from dataclasses import dataclass, field
 
-PROTOCOLS = (
-    "few-shot",
-    "base-to-new",
-    "class-incremental",
-    "cross-dataset",
-    "domain-generalization",
-)
+from clip_min.data import ELEVEN, SHIFTED, load_dataset
+from clip_min.world.benchmarks import EIGHT
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What one protocol learns on and is evaluated on.
+
+    learned_on: "all" classes of one data set, or the "base" half. evaluated_on: classes of the
+    same data set. transfer: which other data sets follow, all with all their classes: "" for none,
+    "others" of its kind, or its "shifted" versions. paper: where it is described.
+    """
+
+    learned_on: str
+    evaluated_on: tuple
+    paper: str
+    transfer: str = ""
+
+
+PROTOCOLS = {
+    "few-shot": Protocol("all", ("all",), "CoOp, Sec. 3.1"),
+    "base-to-new": Protocol("base", ("base", "new"), "CoCoOp, Sec. 4.1"),
+    "class-incremental": Protocol("base", ("all",), "CoCoOp, Sec. 4.4"),
+    "cross-dataset": Protocol("all", ("all",), "CoCoOp, Sec. 4.2", "others"),
+    "domain-generalization": Protocol("all", ("all",), "CoOp, Sec. 3.2", "shifted"),
+}
 # In these, a method learns on one source and is evaluated on it and on others, its targets.
-TRANSFER = ("cross-dataset", "domain-generalization")
-READ_TEMPLATE = ("zero_shot", "vpt")  # methods with a hand-written prompt
+TRANSFER = tuple(name for name, protocol in PROTOCOLS.items() if protocol.transfer)
+
+
+def targets_of(dataset, job):
+    """A Dataset to learn on → what the job evaluates on afterwards: a list of (Dataset, classes).
+
+    A benchmark that is not on the disk is left out with a warning. Raises ValueError if none is
+    there, and for a data set without shifted versions.
+    """
+    protocol = PROTOCOLS[job.protocol]
+    if not protocol.transfer:
+        classes = (job.classes,) if job.protocol == "few-shot" else protocol.evaluated_on
+        return [(dataset, which) for which in classes]
+    if protocol.transfer == "shifted" and dataset.name not in SHIFTED:
+        known = " or ".join(SHIFTED)
+        raise ValueError(f"{dataset.name} has no shifted versions: give --dataset {known}.")
+    kind = EIGHT if dataset.name in EIGHT else ELEVEN
+    names = SHIFTED[dataset.name] if protocol.transfer == "shifted" else kind
+    targets = [(dataset, "all")]
+    for name in names:
+        if name == dataset.name:
+            continue
+        try:
+            targets.append((load_dataset(name, job.data_root, job.template), "all"))
+        except ValueError as error:
+            warnings.warn(f"{name} is left out. {error}", stacklevel=1)
+    if len(targets) == 1:
+        raise ValueError(f"None of {', '.join(names)} is there to evaluate on: "
+                         f"`python -m clip_min.data {job.data_root}` says what is missing.")
+    return targets
+
+
+# What each paper used
+
+
+READ_TEMPLATE = ("zero_shot", "vpt", "kgcoop", "promptsrc")  # methods with a hand-written prompt
 WORDS = "a photo of a"
 
 
@@ -23,107 +77,46 @@ WORDS = "a photo of a"
 class Setup:
     """What a paper's experiments share, with the names of train.py's flags.
 
-    shots: of the few-shot protocol; the others have 16. options: {method: those that differ from
-    its recipe}. template: the prompt of `READ_TEMPLATE`; None: each data set's own.
+    shots: of the few-shot protocol; the others have 16. source: the data set that transfer
+    protocols learn on. options: {method: those that differ from its recipe}. template: the prompt
+    of `READ_TEMPLATE`; None: each data set's own.
     """
 
     model: str
     protocol: str
-    method: list
-    shots: list
-    seed: list
-    datasets: tuple  # of most protocols, and of those in `TRANSFER`
+    method: tuple
+    shots: tuple = (1, 2, 4, 8, 16)
+    seed: tuple = (1, 2, 3)
+    dataset: str = "eleven"
+    source: str = "imagenet"
     options: dict = field(default_factory=dict)
     template: str | None = None
 
 
-TINY_DATASETS = ("toy", "toy-objects")
-USUAL = Setup(
-    model="tiny",
-    protocol="few-shot",
-    method=["upt"],
-    shots=[16],
-    seed=[1],
-    datasets=("toy-satellite", "toy-objects"),
-)
+def after_cocoop(method, shots=(16,)):
+    """→ the Setup of a paper that compares a method with CoOp and CoCoOp in CoCoOp's protocol."""
+    methods = ("zero_shot", "coop", "cocoop", method)
+    options = {"coop": {"ctx_init": WORDS}}
+    return Setup("ViT-B/16", "base-to-new", methods, shots, options=options)
+
+
+USUAL = Setup("tiny", "few-shot", ("upt",), (16,), (1,), "toy-satellite", "toy-objects")
 SETUPS = {
-    "coop": Setup(  # CoOp, Sec. 3.1; its recipe has 16 context vectors from a random start
-        model="RN50",
-        protocol="few-shot",
-        method=["zero_shot", "linear_probe", "coop"],
-        shots=[1, 2, 4, 8, 16],
-        seed=[1, 2, 3],
-        datasets=("eleven", "imagenet"),
-    ),
-    "cocoop": Setup(  # CoCoOp, Sec. 4
-        model="ViT-B/16",
-        protocol="base-to-new",
-        method=["zero_shot", "coop", "cocoop"],
-        shots=[16],
-        seed=[1, 2, 3],
-        datasets=("eleven", "imagenet"),
-        options={"coop": {"ctx_init": WORDS}},
-    ),
-    "upt": Setup(  # UPT, Sec. 3 and Appendix B
-        model="ViT-B/16",
-        protocol="few-shot",
-        method=["zero_shot", "coop", "vpt", "upt"],
-        shots=[1, 2, 4, 8, 16],
-        seed=[1, 2, 3],
-        datasets=("eleven", "imagenet"),
-        options={"coop": {"ctx_init": WORDS}},
-        template=f"{WORDS} {{}}.",
-    ),
+    # CoOp, Sec. 3.1; its recipe has 16 context vectors from a random start
+    "coop": Setup("RN50", "few-shot", ("zero_shot", "linear_probe", "coop")),
+    # CoCoOp, Sec. 4
+    "cocoop": Setup("ViT-B/16", "base-to-new", ("zero_shot", "coop", "cocoop"), (16,),
+                    options={"coop": {"ctx_init": WORDS}}),
+    # UPT, Sec. 3 and Appendix B
+    "upt": Setup("ViT-B/16", "few-shot", ("zero_shot", "coop", "vpt", "upt"),
+                 options={"coop": {"ctx_init": WORDS}}, template=f"{WORDS} {{}}."),
+    # KgCoOp, MaPLe and PromptSRC: the published scripts; CoOp's and CoCoOp's numbers are CoCoOp's
+    "kgcoop": after_cocoop("kgcoop"),
+    "maple": after_cocoop("maple"),
+    "promptsrc": after_cocoop("promptsrc", shots=(1, 2, 4, 8, 16)),
 }
 
 
 def setup_of(paper):
     """A key of `SETUPS`, or None → its Setup, or train.py's own."""
     return SETUPS[paper] if paper else USUAL
-
-
-def fill(flags):
-    """Give the flags that were left out (None) the paper's values, or train.py's own → what was
-    set, as a dict.
-    """
-    setup = setup_of(flags.paper)
-    values = {"method": setup.method, "model": [setup.model], "protocol": setup.protocol}
-    filled = fill_with(flags, values)
-    datasets = TINY_DATASETS if flags.paper and flags.model == ["tiny"] else setup.datasets
-    values = {
-        "shots": setup.shots if flags.protocol == "few-shot" else [16],
-        "seed": setup.seed,
-        "dataset": [datasets[flags.protocol in TRANSFER]],
-    }
-    return filled | fill_with(flags, values)
-
-
-def fill_with(flags, values):
-    """Set each flag that is None to its value → those that were set."""
-    filled = {name: value for name, value in values.items() if getattr(flags, name) is None}
-    for name, value in filled.items():
-        setattr(flags, name, value)
-    return filled
-
-
-def words_of(flags, filled):
-    """The flags and what `fill` gave → one line for the screen that says what --paper has set.
-
-    >>> from argparse import Namespace
-    >>> given = dict(method=["vpt"], model=["tiny"], template=None, hp=[])
-    >>> words_of(Namespace(paper="upt", **given), {"shots": [16]})
-    '--paper upt: --shots 16; zero_shot and vpt with "a photo of a {}."; recipes: TINY in prompts/'
-    """
-    setup, parts = setup_of(flags.paper), []
-    for name, value in filled.items():
-        parts.append(" ".join([f"--{name}", *map(str, [value] if name == "protocol" else value)]))
-    words = [" ".join(parts)] if parts else []
-    names = ["zero_shot", *flags.method]  # it is always beside what is learned
-    for name, options in setup.options.items():
-        if name in names and not flags.hp:
-            words.append(f'{name} from "{options["ctx_init"]}"')
-    worded = [name for name in READ_TEMPLATE if name in names]
-    if setup.template and worded and flags.template is None:
-        words.append(f'{" and ".join(worded)} with "{setup.template}"')
-    words.append(f"recipes: {'TINY' if flags.model == ['tiny'] else 'PAPER'} in prompts/")
-    return f"--paper {flags.paper}: {'; '.join(words)}"

@@ -1,29 +1,26 @@
 """A run: one method, learned once on one data set's few pictures, and what it is evaluated on."""
 
-import dataclasses
 import functools
 import os
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from clip_min.data import Dataset, split_classes
-from clip_min.files import printable
+from clip_min.data import Dataset, few_shot, split_classes
 from clip_min.model import CLIP
 from clip_min.prompting.recipe import Recipe
 from prompts.runs.identity import row_of
-from prompts.runs.store import copy_learned, make_method
+from prompts.runs.store import learned_state, load_learned, make_method
 
 LONGEST_NAME = 100  # characters of a folder's name
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Run:
-    """One method, learned once on one data set, and the list of (Dataset, classes) to evaluate it
-    on."""
+    """One method, learned once on one data set, and the (Dataset, classes) to evaluate it on."""
 
     name: str  # of the method
     options: dict
@@ -32,12 +29,11 @@ class Run:
     classes: str  # learned on: "all", "base" or "new"
     shots: int  # 0 if nothing is learned, as `seed`
     seed: int
-    recipe: Recipe | None  # None for zero-shot CLIP and the linear probe
+    recipe: Recipe | None  # None for zero-shot CLIP and for methods with `fit`
     setting: dict  # all that identifies the run, as plain values
     targets: list
     split: str
     folder: Path
-    has_other_classes: bool = False  # whether the method holds other classes now than at first
 
     @property
     def learns(self):
@@ -47,20 +43,28 @@ class Run:
     @property
     def title(self):
         """The run in a few words."""
-        where = printable(self.dataset.name)
-        return f"{self.name}, {where}, {self.shots} shots, seed {self.seed}"
-
-    @functools.cached_property
-    def method(self):
-        """The method on the classes to learn on, built once, when it is first asked for."""
-        torch.manual_seed(self.seed)
-        classes = split_classes(self.dataset, self.classes)
-        return make_method(self.name, self.clip, classes, self.options)
+        shots = "1 shot" if self.shots == 1 else f"{self.shots} shots"
+        return f"{self.name}, {self.dataset.name}, {shots}, seed {self.seed}"
 
     @property
     def prompt_file(self):
         """Where what was learned is kept."""
         return self.folder / "prompt.pt"
+
+    @property
+    def lock_name(self):
+        """The name of the file that whoever works on this run has locked."""
+        return folder_name(f"{self.dataset.name} {self.clip.name} {self.folder}")
+
+    @functools.cached_property
+    def own(self):
+        """The Dataset of the classes to learn on."""
+        return split_classes(self.dataset, self.classes)
+
+    def few_pictures(self):
+        """→ the Dataset of the classes to learn on, with the few pictures that the seed draws."""
+        train, val = few_shot(self.dataset, self.shots, self.seed)
+        return split_classes(replace(self.dataset, train=train, val=val), self.classes)
 
     @functools.cached_property
     def rows(self):
@@ -71,22 +75,20 @@ class Run:
             rows.append((of_classes, row_of(self.setting, of_classes, classes, self.split)))
         return rows
 
-    def method_on(self, target):
-        """The learned method on a Dataset's classes, with its hand-written template."""
-        own = split_classes(self.dataset, self.classes)
-        method = self.method
-        if target.templates != own.templates:  # a target of another kind
-            on_target = dataclasses.replace(target, classnames=own.classnames)
-            method = make_method(self.name, self.clip, on_target, self.options)
-            copy_learned(self.method, method)
-        if target.classnames != own.classnames or self.has_other_classes:
-            method.set_classes(target.classnames)
-            self.has_other_classes = True
-        return method
+    def build_method(self):
+        """→ the method on the classes to learn on, with the random start of the run's seed."""
+        torch.manual_seed(self.seed)
+        return make_method(self.name, self.clip, self.own, self.options)
 
-    def release_method(self):
-        """Let go of the method's memory."""
-        self.__dict__.pop("method", None)
+    def on_target(self, method, target):
+        """A method that has learned → the same on a Dataset's classes, with its template."""
+        if (target.classnames, target.templates) == (self.own.classnames, self.own.templates):
+            return method
+        on_own_classes = replace(target, classnames=self.own.classnames)
+        there = make_method(self.name, self.clip, on_own_classes, self.options)
+        load_learned(there, learned_state(method), "the run")
+        there.set_classes(target.classnames)
+        return there
 
 
 def folder_name(words):

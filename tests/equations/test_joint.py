@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from prompts import METHODS
 from tests.helpers import (
     NAMES,
     difference,
@@ -123,8 +122,3 @@ def test_text_prompts_go_no_deeper_than_the_design_has_them(golden_clip, design,
 def test_text_depth_1_is_what_joint_always_does(clip):
     joint, same = make(clip, "joint"), make(clip, "joint", text_depth=1)
     assert torch.equal(joint.class_weights(), same.class_weights())
-
-
-def test_one_design_cannot_be_turned_into_another_by_an_option(clip):
-    with pytest.raises(TypeError, match="design"):
-        METHODS["shared"](clip, NAMES, design="mlp")

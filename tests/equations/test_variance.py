@@ -1,8 +1,10 @@
 """The variances that UPT is motivated by, against Eqs. (6) to (8) written out."""
 
 import numpy as np
+import pytest
 import torch
 
+from prompts.reports import variance
 from prompts.reports.variance import inter_class_variance, intra_class_variance
 
 
@@ -34,3 +36,20 @@ def test_equal_pictures_have_no_variance_and_opposite_classes_the_largest():
     feature = torch.randn(4)
     assert intra_class_variance(torch.stack([feature, 3 * feature]), torch.tensor([0, 0])) < 1e-12
     assert abs(inter_class_variance(torch.stack([feature, -2 * feature])) - 1) < 1e-6
+
+
+def test_a_method_gives_its_class_vectors_by_class_weights_and_by_no_other_name(monkeypatch):
+    """A method may keep a teacher's vectors under any name."""
+
+    class Method(torch.nn.Module):
+        has_class_weights, weights = True, torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+
+        def class_weights(self):
+            return torch.tensor([[1.0, 0.0], [-2.0, 0.0]])
+
+    features = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]), torch.tensor([0, 0, 1])
+    monkeypatch.setattr(variance, "image_features", lambda method, items, compute: features)
+    assert variance.variances(Method(), []) == "  Var_v 0.2500  Var_t 1.0000"
+    Method.has_class_weights = False
+    with pytest.raises(ValueError, match="which Method does not have: leave it out"):
+        variance.variances(Method(), [])

@@ -43,11 +43,9 @@ def beat_upt(student, setting=Setting()):
     need(not reads_pictures(student),
          "It reads pictures by itself. What a method knows of them it has to learn in training, "
          "from the few shots: `Joint` gets CLIP, the class names and a template.")
-    has_design = "design" in inspect.signature(student.Joint).parameters
-    first = ["joint"] if has_design else []
 
     def make(*arguments):
-        method = student.Joint(*first, *arguments)
+        method = student.Joint(*arguments)
         made.append(method)
         return method
 

@@ -1,0 +1,1 @@
+"""Attacks: files, archives, servers and words of people who mean harm, or had an accident."""
