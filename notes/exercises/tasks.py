@@ -183,7 +183,7 @@ save (the last layer computes only the rows that are read) may wait until the re
         "UPT Eq. (5): theta", "prompts/upt.py", """
 Write self-attention over the 2n prompts of each layer (`Theta.self_attention`) and both lines of
 Eq. (5) in `Theta.forward`. With attention="literal" SA reads U, as the equation says; with "normed"
-it reads LN(U). `self.ln_1` and `self.ln_2` are the LN of the first and of the second line. Look
+it reads LN(U). Your lines end with `U_hat`. `self.ln_1` and `self.ln_2` are the LN of the first and of the second line. Look
 closely at the equation: which residuals are normalised? `self.dropout` acts on what SA and FFN
 give.""",
         "U is [depth, 2n, D]: the 2n prompts are the sequence. Heads are slices of D. Both "
@@ -337,14 +337,13 @@ planted in the file that should prevent this: a result is found again by the dig
 and `digest_of_code` gives the same digest for different code. Two small files of your own are
 enough to see it. Which edits does it miss? Find the line and correct it. A comment or a docstring
 may be changed without a new run.
-Question: what else than code can change a result, and where in this file is it part of the
-identity?""",
+Question: what else than code can change a result, and where in prompts/runs/identity.py is it
+part of the identity?""",
         "Write a file of three lines. Change a number, a name, the first line, the last line, one "
         "of two files: after which edits is the digest the same?", 30,
-        "ast.dump has every name, number and string of the code, and neither comments nor line "
-        "breaks. Docstrings are taken out before.",
+        "`outline` keeps every name, number and string of the code, and neither comments nor line "
+        "breaks. It leaves docstrings out, and nothing else.",
         needs=(9,), planted=(
-            ("digest_of_code", "digest.update"),
-            'digest.update(" ".join(type(node).__name__ for node in ast.walk(tree)).encode())')),
+            ("outline", "repr"), "return type(node).__name__")),
 ]
 EXERCISES = dict(enumerate(LIST, start=1))

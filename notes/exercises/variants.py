@@ -84,11 +84,12 @@ VARIANTS = {
     25: planted(("Preprocess.to_tensor", "scale, shift"),
                 "scale, shift = scale_and_shift(self.mean, STD)",
                 "scale, shift = scale_and_shift(MEAN, self.std)"),
-    26: (*planted(("digest_of_code", "if"), """
-        if isinstance(node, DOCUMENTED):
-            del node.body[0]""")[:1], Variant(planted=(("digest_of_code", "digest.update"),
-                                                       "digest.update(str(sorted(ast.dump(node) "
-                                                       "for node in tree.body)[:1]).encode())"))),
+    26: (Variant(planted=(("outline", "is_docstring"), """
+        if name == "body" and isinstance(value, list):
+            value = value[1:]""")),
+         Variant(planted=(("digest_of_text", "return"), """
+        tree = ast.parse(text)
+        return hashlib.sha256(repr(outline(tree.body[-1:])).encode()).hexdigest()"""))),
 }
 
 

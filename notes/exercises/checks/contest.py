@@ -1,7 +1,6 @@
 """The check of the open exercise, 22: it trains the student's method beside UPT and zero-shot."""
 
 import functools
-import inspect
 from dataclasses import dataclass
 from pathlib import Path
 

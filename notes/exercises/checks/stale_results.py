@@ -61,6 +61,9 @@ def stale_result(student):
                  f"Another digest is wanted for {what}; it is that of {seen.get(other)}. A result "
                  "of the old code would be taken for one of the new code.")
             seen[other] = what
+        (Path(folder) / "other.py").write_text(BEFORE, encoding="utf-8")
+        need(student.digest_of_code(Path(folder) / "other.py") != digest,
+             "A file got another name, and the digest is the same: names count, too.")
         first, last = OTHER["a number (1 became 2)"], OTHER["a sign (+ became -)"]
         both = digests.of(BEFORE, BEFORE)
         for place, texts in (("first", (first, BEFORE)), ("last", (BEFORE, last))):
@@ -85,11 +88,12 @@ def ask_a_second_process(student, folder, digest):
     if not names & UNSTABLE and not any(isinstance(node, (ast.Set, ast.SetComp)) for node
                                         in ast.walk(tree)):
         return  # it would take seconds
-    (folder / "again.py").write_text(BEFORE, encoding="utf-8")
+    again = folder / "0.py"  # the name that it had before
+    again.write_text(BEFORE, encoding="utf-8")
     code = ("import sys; from pathlib import Path; from notes.exercises.judge import load; "
             "print(load(Path(sys.argv[1])).digest_of_code(Path(sys.argv[2])))")
     for seed in "12":  # of `hash`
-        process = subprocess.run([sys.executable, "-c", code, path, folder / "again.py"], cwd=ROOT,
+        process = subprocess.run([sys.executable, "-c", code, path, again], cwd=ROOT,
                                  encoding="utf-8", env={**os.environ, "PYTHONHASHSEED": seed},
                                  capture_output=True, timeout=120)
         got = process.stdout.strip()
@@ -108,8 +112,10 @@ class Digests:
     def of(self, *texts):
         """Texts of Python files → their digest."""
         files = []
-        for text in texts:
-            self.number += 1  # a new name each time, for digests are kept by the names
-            files.append(self.folder / f"{self.number}.py")
+        self.number += 1  # a new folder each time, and the same names: names count
+        folder = self.folder / str(self.number)
+        folder.mkdir()
+        for i, text in enumerate(texts):
+            files.append(folder / f"{i}.py")
             files[-1].write_text(text, encoding="utf-8")
         return of_type(self.student.digest_of_code(*files), str, "digest_of_code")
