@@ -58,7 +58,7 @@ def command(monkeypatch, *words):
     out.reconfigure = error.reconfigure = lambda **_: None
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("prompts.runs.job.keep_freed_memory", lambda: None)
+            patch.setattr("prompts.runs.script.keep_freed_memory", lambda: None)
             try:
                 run_script(main)
                 status = 0
