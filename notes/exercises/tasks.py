@@ -285,7 +285,7 @@ out.""",
         "Not the solution, but one: four words for the text tower, four vectors in each image "
         "layer. With the rate 0.1 in `TINY` it wins this check (teachers.md).",
         needs=(6, 13, 14), blanks=(("Joint.__init__", "words", "self.V"), "Joint.prompts"),
-        hides=("*.encode_image", "*.class_weights", "*.classify")),
+        hides=("*.encode_image", "*.class_weights", "*.classify", "*.prompts", "prompted_*")),
     Exercise(
         "The prompt tree: its mask of ancestors", TREE_FILE, """
 All prompts stand in one sequence, the tree at the top of the file. Write the lines of

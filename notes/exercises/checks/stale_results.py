@@ -84,6 +84,7 @@ def ask_a_second_process(student, folder, digest):
     """Raises Wrong if Python gives other digests when it is started again."""
     path = Path(student.__file__)
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree.body = [each for each in tree.body if getattr(each, "name", "") != "files_imported"]
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     if not names & UNSTABLE and not any(isinstance(node, (ast.Set, ast.SetComp)) for node
                                         in ast.walk(tree)):
