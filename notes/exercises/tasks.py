@@ -344,6 +344,8 @@ part of the identity?""",
         "`outline` keeps every name, number and string of the code, and neither comments nor line "
         "breaks. It leaves docstrings out, and nothing else.",
         needs=(9,), planted=(
-            ("outline", "repr"), "return type(node).__name__")),
+            ("digest_of_text", "return"),
+            "kinds = [type(node).__name__ for node in ast.walk(ast.parse(text))]\n"
+            "return hashlib.sha256(repr(kinds).encode()).hexdigest()")),
 ]
 EXERCISES = dict(enumerate(LIST, start=1))

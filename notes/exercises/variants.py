@@ -84,12 +84,14 @@ VARIANTS = {
     25: planted(("Preprocess.to_tensor", "scale, shift"),
                 "scale, shift = scale_and_shift(self.mean, STD)",
                 "scale, shift = scale_and_shift(MEAN, self.std)"),
-    26: (Variant(planted=(("outline", "is_docstring"), """
-        if name == "body" and isinstance(value, list):
-            value = value[1:]""")),
-         Variant(planted=(("digest_of_text", "return"), """
+    26: planted(("digest_of_text", "return"), """
         tree = ast.parse(text)
-        return hashlib.sha256(repr(outline(tree.body[-1:])).encode()).hexdigest()"""))),
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                del node.body[0]
+        return hashlib.sha256(repr(outline(tree)).encode()).hexdigest()""", """
+        tree = ast.parse(text)
+        return hashlib.sha256(repr(outline(tree.body[-1:])).encode()).hexdigest()"""),
 }
 
 
