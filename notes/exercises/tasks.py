@@ -183,9 +183,9 @@ save (the last layer computes only the rows that are read) may wait until the re
         "UPT Eq. (5): theta", "prompts/upt.py", """
 Write self-attention over the 2n prompts of each layer (`Theta.self_attention`) and both lines of
 Eq. (5) in `Theta.forward`. With attention="literal" SA reads U, as the equation says; with "normed"
-it reads LN(U). Your lines end with `U_hat`. `self.ln_1` and `self.ln_2` are the LN of the first and of the second line. Look
-closely at the equation: which residuals are normalised? `self.dropout` acts on what SA and FFN
-give.""",
+it reads LN(U). Your lines end with `U_hat`. `self.ln_1` and `self.ln_2` are the LN of the first and
+of the second line. Look closely at the equation: which residuals are normalised? `self.dropout`
+acts on what SA and FFN give.""",
         "U is [depth, 2n, D]: the 2n prompts are the sequence. Heads are slices of D. Both "
         "residuals go through an LN.", 35,
         "unflatten and transpose give [depth, H, 2n, D/H]: attention runs along the 2n prompts, "
