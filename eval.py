@@ -19,7 +19,10 @@
 One line per evaluation goes to runs/results.jsonl.
 """
 
+import os
 from functools import cache, partial
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait leave the cores to others
 
 from clip_min import load_clip
 from clip_min.data import load_dataset, split_classes

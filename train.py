@@ -19,6 +19,9 @@ shifted versions (prompts/runs/protocols.py).
 """
 
 import math
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait leave the cores to others
 
 import torch
 import torch.nn.functional as F
@@ -155,6 +158,7 @@ def complete(run, missing, results, compute):
 
 def main():
     """Every run that the command asks for → exit status: 1 if one has failed."""
+    parallel.end_with_parent()
     job = parse_train(__doc__)
     compute = compute_of(job)
     runs, results = plan(job, compute), Results(job.out / "results.jsonl")

@@ -18,7 +18,7 @@ from clip_min.world import benchmarks
 from notes.figures.__main__ import FIGURES
 from prompts import METHODS
 from prompts.reports import tables
-from prompts.runs.job import hyperparameters, parse_eval, parse_train
+from prompts.runs.job import option, parse_eval, parse_train
 from tests.helpers import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "notes").rglob("*.md"))]
@@ -205,7 +205,7 @@ def parse(module, arguments, monkeypatch):
     if module.__name__ == "train":
         return parse_train("")
     if module.__name__ == "eval":
-        return parse_eval("", tables.NAMES)
+        return parse_eval("")
     source = inspect.getsource(inspect.getmodule(getattr(module, "main", None)) or module)
     if "ArgumentParser(" not in source:
         return None
@@ -228,12 +228,13 @@ def check_names(flags):
     """
     method = getattr(flags, "method", None)
     methods = [method] if isinstance(method, str) else method or []
+    methods = methods or [each.name for each in getattr(flags, "variants", ())]
     assert set(methods) <= METHODS.keys(), methods
     names = getattr(flags, "dataset", None) or []
     assert all(name in DATASETS or "/" in name for name in names), names
     assert getattr(flags, "table", None) in (None, *tables.NAMES), flags.table
     assert getattr(flags, "name", "NAME") in ("NAME", *FIGURES), flags.name
-    options = hyperparameters(getattr(flags, "hp", None) or [])
+    options = getattr(flags, "options", None) or dict(map(option, getattr(flags, "hp", None) or []))
     for name in [name for name in methods if name != "zero_shot"] or [
         "zero_shot"
     ]:  # as train.py shares them out
@@ -285,7 +286,7 @@ def test_a_command_is_refused_if_its_script_or_flag_or_name_is_wrong(monkeypatch
     with pytest.raises(AssertionError, match="no module notes.nothing"):
         script_of(["-m", "notes.nothing"])
     for arguments in (["--metod", "upt"], ["--protocol", "few-shots"]):
-        with pytest.raises(SystemExit), monkeypatch.context() as patches:
+        with pytest.raises(ValueError), monkeypatch.context() as patches:
             parse("train", arguments, patches)
     wrong_values = [
         dict(method=["cop"]),

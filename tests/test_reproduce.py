@@ -18,7 +18,6 @@ from notes.figures import __main__ as figures_script
 from prompts import METHODS, linear_probe
 from prompts.runs.job import parse_eval, parse_train
 from prompts.reports.papers import read_rows
-from prompts.reports.tables import NAMES
 from tests.beside import beside
 from tests.helpers import ROOT
 from tests.scripts import call
@@ -59,6 +58,8 @@ def test_every_table_and_figure_of_the_three_papers_has_its_row():
         found[paper] |= set(names)
     assert found == {paper: set(names) for paper, names in EXPECTED.items()}
     for row in read_rows():  # and so has every table that our own tables show figures of
+        if row["paper"] not in found:
+            continue  # the three later papers: their averages are from their repositories
         numbers = re.findall(r"\d+", row["table"]) if "text" not in row["table"] else []
         assert {f"Table {number}" for number in numbers} <= found[row["paper"]]
 
@@ -84,20 +85,19 @@ def anchor_of(heading):
 
 def parse(words, monkeypatch):
     """The words of a command → what its script's parser makes of them; None if it has none."""
-    monkeypatch.setattr(sys, "argv", words)
     if words[0] == "train.py":
-        return parse_train("")
+        return parse_train("", words[1:])
     if words[0] == "eval.py":
-        return parse_eval("", NAMES)
+        return parse_eval("", words[1:])
     if words[0] == "notes.figures":
+        monkeypatch.setattr(sys, "argv", words)
         return figures_script.parse_flags()
     assert words == ["clip_min.data", "DATA"]
     return None
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
-def test_a_command_for_the_real_data_is_understood_and_its_options_exist(row, monkeypatch):
-    for words in commands(row[1]):
+def test_a_command_for_the_real_data_is_understood_and_its_options_exist(monkeypatch):
+    for words in [words for row in ROWS for words in commands(row[1])]:
         flags = parse(words, monkeypatch)
         if words[0] == "train.py":
             assert flags.data_root == "DATA" and "tiny" not in flags.model
@@ -106,23 +106,21 @@ def test_a_command_for_the_real_data_is_understood_and_its_options_exist(row, mo
                 assert options.keys() <= inspect.signature(METHODS[name]).parameters.keys()
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
-def test_the_miniature_command_is_the_same_experiment(row, monkeypatch):
+def test_the_miniature_command_is_the_same_experiment(monkeypatch):
     """It differs in CLIP and data sets, and in numbers that the tiny CLIP is too small for."""
-    for real, small in zip(commands(row[1]), commands(row[2]), strict=True):
+    pairs = [zip(commands(row[1]), commands(row[2]), strict=True) for row in ROWS]
+    for real, small in [pair for each in pairs for pair in each]:
         if real[0] != "clip_min.data":
             assert real[0] == small[0]
         if real[0] != "train.py":
             continue
         real_flags, small_flags = parse(real, monkeypatch), parse(small, monkeypatch)
-        assert small_flags.model == ["tiny"] and small_flags.data_root is None
+        assert small_flags.model == ("tiny",) and small_flags.data_root is None
         assert all(name.startswith("toy") for name in small_flags.dataset)
         for name in ("paper", "protocol", "shots", "seed", "classes", "options"):
             assert getattr(real_flags, name) == getattr(small_flags, name), name
-        kinds = [
-            {(name, *sorted(options)) for name, options in flags.variants}
-            for flags in (real_flags, small_flags)
-        ]
+        kinds = [{(name, *sorted(options)) for name, options in flags.variants}
+                 for flags in (real_flags, small_flags)]
         assert kinds[0] - {("coop",), ("coop", "class_token_position")} <= kinds[1]
 
 

@@ -112,7 +112,7 @@ def legend():
                     for each, label in zip(shown, labels))
     places, patches = clip.context_length, len(clip.visual.positional_embedding) - 1
     sizes = (f"B = 2 pictures; K = {len(CLASSES)} classes: {', '.join(CLASSES)}; "
-             "M = n = 4 prompts; "
+             "M = n = 4 prompts (MaPLe: 2); "
              f"L = {places} places of a text (77 in OpenAI's models); S = {patches} patches; "
              f"D_t = D_v = E = {clip.text_projection.shape[1]}; "
              f"N = {len(clip.transformer.resblocks)} layers of each tower.")

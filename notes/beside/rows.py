@@ -415,7 +415,7 @@ PAGES = {
             "all other tokens. What comes out at the prompts' places is dropped, and the next "
             "prompts stand there.",
             f"""{OF_MAPLE}.class_weights
-                {TREE} encode_trees: x = embed | positional | for i | if 0 < | torch.cat | layer(x""",
+                {TREE} encode_trees: x = embed | positional | if 0 < | torch.cat | layer(x""",
             symbols=r"P=self.P or context or deeper; W=x; \mathcal{L}=layer or layers",
         ),
         Row(
@@ -522,8 +522,8 @@ PAGES = {
         ),
         Row(
             "PromptSRC Eq. (6)",
-            "Each epoch $i$ has a weight: a bell curve with mean $\\mu$, and the deviation that the "
-            "paper calls $\\sigma^2$. No random number is drawn. The softmax divides by the sum of "
+            "Each epoch $i$ has a weight: a bell curve with mean $\\mu$, and the deviation that "
+            "the paper calls $\\sigma^2$. No random number is drawn. The softmax divides by the sum of "
             "the weights.",
             "prompts/promptsrc.py gaussian_weights",
             symbols=r"E==epochs; w_i==gaussian_weights; \mu=mean; \sigma=deviation; "

@@ -132,7 +132,6 @@ def helper_processes(number):
     """This command `number` - 1 times more, each with its share of the cores; at the end they are
     waited for, and ended if this process is."""
     if number == 1:
-        end_with_parent()
         yield
         return
     threads = max(1, torch.get_num_threads() // number)
@@ -153,13 +152,13 @@ def helper_processes(number):
 
 def end_with_parent():
     """In a helper of --jobs: end once the process that started it is gone, however it ended."""
-    parent = os.getppid()
-    if os.environ.get(PARENT) == str(parent):
-        threading.Thread(target=watch, args=(parent,), daemon=True).start()
+    parent = os.environ.pop(PARENT, None)
+    if parent is not None:
+        threading.Thread(target=watch, args=(int(parent),), daemon=True).start()
 
 
 def watch(parent):
-    """Wait until `parent` is no longer the parent of this process; then end it."""
+    """Wait until `parent` is not the parent of this process, or no longer; then end it."""
     while os.getppid() == parent:  # Windows keeps the number for ever
         time.sleep(1)  # seconds
     os._exit(143)
