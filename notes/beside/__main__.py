@@ -42,8 +42,7 @@ def printed_rows(name):
     """A page's name → [(Row, anchor, Symbols, LaTeX, Blocks)]."""
     page, runs, found = PAGES[name], {}, []
     for row in page.rows:
-        key = (row.method or name, str(row.options))
-        runs.setdefault(key, []).append(row)
+        runs.setdefault((row.method or name, str(row.options)), []).append(row)
     calls = {}
     for rows in runs.values():
         functions = {function for row in rows for function, _ in entries(row)}
