@@ -434,8 +434,8 @@ PAGES = {
             r"\mathcal{L}_{CE}==F.cross_entropy"),
         Row("PromptSRC Eq. (6)",
             "Each epoch $i$ has a weight: a bell curve with mean $\\mu$, and the deviation that "
-            "the paper calls $\\sigma^2$. No random number is drawn. The softmax divides by the sum "
-            "of the weights.",
+            "the paper calls $\\sigma^2$. No random number is drawn. The softmax divides by "
+            "the sum of the weights.",
             "prompts/promptsrc.py gaussian_weights",
             symbols=r"E==epochs; w_i==gaussian_weights; \mu=mean; \sigma=deviation; "
             r"\sum==softmax; i=i"),
