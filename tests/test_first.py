@@ -32,7 +32,8 @@ def test_one_file_prints_what_the_script_prints_to_the_last_digit(tmp_path, monk
 
 def numbers_in(text):
     """What a run printed → its epochs and its accuracies."""
-    epochs = re.findall(r"epoch +\d+/\d+  loss +[\d.]+  training accuracy +[\d.]+ %  lr [\d.]+", text)
+    pattern = r"epoch +\d+/\d+  loss +[\d.]+  training accuracy +[\d.]+ %  lr [\d.]+"
+    epochs = re.findall(pattern, text)
     table = re.findall(r"(?:zero-shot|coop) +[\d.]+ %", text)
     return [word for line in [*epochs, *table] for word in line.split()]
 

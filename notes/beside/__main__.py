@@ -42,8 +42,7 @@ def printed_rows(name):
     """A page's name → [(Row, anchor, Symbols, LaTeX, Blocks)]."""
     page, runs, found = PAGES[name], {}, []
     for row in page.rows:
-        key = (row.method or name, str(row.options))
-        runs.setdefault(key, []).append(row)
+        runs.setdefault((row.method or name, str(row.options)), []).append(row)
     calls = {}
     for rows in runs.values():
         functions = {function for row in rows for function, _ in entries(row)}
@@ -112,7 +111,7 @@ def legend():
                     for each, label in zip(shown, labels))
     places, patches = clip.context_length, len(clip.visual.positional_embedding) - 1
     sizes = (f"B = 2 pictures; K = {len(CLASSES)} classes: {', '.join(CLASSES)}; "
-             "M = n = 4 prompts; "
+             "M = n = 4 prompts (MaPLe: 2); "
              f"L = {places} places of a text (77 in OpenAI's models); S = {patches} patches; "
              f"D_t = D_v = E = {clip.text_projection.shape[1]}; "
              f"N = {len(clip.transformer.resblocks)} layers of each tower.")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from notes.beside.printed import Line, all_blocks
 from notes.beside.run import lines_of
-from notes.beside.symbols import marked, owners_of
+from notes.beside.symbols import marked
 
 HERE = Path(__file__).parent
 COLOURS = 10  # classes s0 … s9 in style.css
@@ -124,7 +124,10 @@ def kinds_of(file):
 
 def coloured(file, line, symbols):
     """A Line → HTML with its keywords, comments and symbols."""
-    classes = ["" if i is None else f"s s{i}" for i in owners_of(line.text, symbols)]
+    classes = [""] * len(line.text)
+    for i in sorted(range(len(symbols)), key=lambda i: max(map(len, symbols[i].names))):
+        for match in re.finditer(symbols[i].code_pattern(), line.text):
+            classes[match.start() : match.end()] = [f"s s{i}"] * len(match[0])
     for first, last, kind in kinds_of(file).get(line.number, ()):
         margin = len(lines_of(file)[line.number - 1]) - len(line.text)
         if kind == "c" or not any(classes[first - margin : last - margin]):

@@ -77,7 +77,7 @@ def latex_of(words):
 
 
 def symbols_of(row, head, formula, code):
-    """The Symbols of a row that are lit up in its formula and in its printed code."""
+    """The Symbols of a row that are lit up in its formula, and are in its printed code."""
     number = re.search(r"(?:Eq\.|Fig\. \d) (\(\w\))", row.title)
     found = {symbol.latex: symbol for symbol in from_head(head, number[1] if number else "")}
     for entry in filter(None, row.symbols.split("; ")):
@@ -89,22 +89,7 @@ def symbols_of(row, head, formula, code):
         found[symbol.latex] = symbol
     used = [s for s in found.values() if s.names and re.search(s.code_pattern(), code)]
     lit_up = marked(formula, used)
-    used = [s for i, s in enumerate(used) if f'"s s{i}"' in lit_up]
-    owners = {owner for line in code.splitlines() for owner in owners_of(line, used)}
-    return [s for i, s in enumerate(used) if i in owners]
-
-
-def owners_of(line, symbols):
-    """A line of code → for each of its letters the place of its symbol, or None.
-
-    >>> owners_of("x + P", [Symbol("P", ["P"])])
-    [None, None, None, None, 0]
-    """
-    owners = [None] * len(line)
-    for i in sorted(range(len(symbols)), key=lambda i: max(map(len, symbols[i].names))):
-        for match in re.finditer(symbols[i].code_pattern(), line):
-            owners[match.start() : match.end()] = [i] * len(match[0])
-    return owners
+    return [s for i, s in enumerate(used) if f'"s s{i}"' in lit_up]
 
 
 def marked(formula, symbols):
