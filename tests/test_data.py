@@ -247,7 +247,7 @@ def test_the_spellings_of_papers_and_of_coops_code_are_understood(tmp_path):
              "imagenet-a": "imagenet_a"}
     for name, key in meant.items():
         assert f"for {key}, give --data-root" in refusal(name, tmp_path)
-        assert expand([name, "toy-objects"]) == [key, "toy-objects"]
+        assert expand([name, "toy-objects"]) == (key, "toy-objects")
     near = {"oxford_flower": "flowers102", "toy_objects": "toy-objects", "Euro-SATs": "eurosat"}
     for name, key in near.items():
         assert f"Did you mean {key}?" in refusal(name) and "caltech101" in refusal(name)

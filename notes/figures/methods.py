@@ -290,7 +290,8 @@ def coop_drawing(size, items):
 
 def cocoop_drawing(size, items):
     """CoCoOp moves CoOp's vectors, picture by picture."""
-    sketch = Sketch("CoCoOp", "A small network reads the picture and moves the vectors: v(x) = v + π.")
+    words = "A small network reads the picture and moves the vectors: v(x) = v + π."
+    sketch = Sketch("CoCoOp", words)
     tokens, places = prompt_cells(sketch, vectors(size))
     left = text_tower(sketch, tokens, size, each_picture=True)
     right = image_tower(sketch, items, size)
