@@ -81,7 +81,7 @@ def make_row(
         for field in ("lr", "batch_size", "flip", "max_norm", "options"):
             row[field] = getattr(recipe, field)
         row["crop_scale"] = list(recipe.crop_scale)
-        row["epochs"] = recipe.epochs_for(dataset, shots)
+        row["epochs"] = recipe.epochs_for("", shots)
     return row | changes
 
 

@@ -13,7 +13,7 @@ from clip_min.weights.pickles import is_torchscript
 from notes import rehearsal
 from notes.random_weights import random_clip, weights_file
 from prompts import METHODS
-from prompts.runs import job as command_line
+from prompts.runs import script as command_line
 from tests.scripts import call, refusal
 
 SCRIPTS = {"train.py": train_script, "eval.py": eval_script}
@@ -57,7 +57,7 @@ def test_every_method_goes_through_the_command_line_and_six_are_timed(
     of_vit = out[out.index("ViT-B-16.pt") :]
     for name in METHODS:
         if name != "zero_shot":
-            assert f"{name}, eurosat, 1 shots, seed 1 (run" in of_vit, name
+            assert f"{name}, eurosat, 1 shot, seed 1 (run" in of_vit, name
     rows = [line.strip("| ").split(" | ") for line in out.splitlines() if line.startswith("| ")]
     rows = [row for row in rows if row[0] in ("RN50", "ViT-B/16")]
     frozen = ["zero_shot", "linear_probe", "coop", "cocoop"]

@@ -51,9 +51,9 @@ def parse_flags():
     parser.add_argument("--variant", type=int, default=0, metavar="SEED", help="0 (default), 1, 2")
     one = "folder with a folder of each student"
     parser.add_argument("--class", dest="class_folder", type=Path, metavar="FOLDER", help=one)
-    for name, kind in (("csv", "FILE"), ("json", "FILE"), ("junit", "FILE"),
-                       ("gradescope", "PATH")):
-        parser.add_argument(f"--{name}", type=Path, metavar=kind,
+    for name, kind in (("--csv", "FILE"), ("--json", "FILE"), ("--junit", "FILE"),
+                       ("--gradescope", "PATH")):
+        parser.add_argument(name, type=Path, metavar=kind,
                             help="of `check all` or --class: write the table, too")
     of_one = "of one check of `all` or --class (default: %(default)s)"
     parser.add_argument("--jobs", type=int, default=1, help="checks at the same time (default: 1)")

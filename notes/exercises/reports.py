@@ -54,6 +54,7 @@ class CSV:
         self.write(["student", *numbers, "right", "what is wrong"])
 
     def write(self, cells):
+        """Cells of one line → the line in the file, at once."""
         csv.writer(self.file).writerow([harmless(str(cell)) for cell in cells])
         self.file.flush()
 
