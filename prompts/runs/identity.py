@@ -5,13 +5,13 @@ and inputs. A row of results.jsonl is the setting, with `dataset` and `classes` 
 evaluated on, and `trained_on` and `trained_classes` for what it learned on. `key_of` gives the key
 of a row, a prompt file or an interrupted run: two of the same key are the same result.
 
-Four entries, the inputs, are digests, and change whenever what they stand for changes:
+Four entries, the inputs, change whenever what they stand for changes:
 
     code              {place: digest}: all of clip_min/ and prompts/runs/, train.py, the method's
                       file and every project file that it imports; comments do not count
     clip              what counts beside the weights: GELU, mean and std, merges
-    trained_pictures  the pictures and class names that few shots are drawn from
-    pictures          the evaluated pictures and class names
+    trained_pictures  digest of the pictures and class names that few shots are drawn from
+    pictures          digest of the evaluated pictures and class names
 
 Two rows that differ in their inputs only are of one kind (`kind_of`). A table shows of each kind
 the one that the present inputs would give. prompts/reports/ only shows numbers, and is no input.

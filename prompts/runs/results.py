@@ -6,7 +6,7 @@ What is in a row (prompts/runs/identity.py says which entries identify it):
     trained_on, trained_classes          what it learned on; null for zero-shot CLIP
     shots, seed, lr, epochs, …           how it learned
     dataset, classes, split              what it was evaluated on
-    code, clip, trained_pictures, pictures, evaluated_with    digests of the inputs
+    code, clip, trained_pictures, pictures, evaluated_with    the inputs
     template, gelu, evaluated_in, own_split, not_whole        only where they are not the usual
     accuracy (per cent), or failed (why the run diverged)
     loss, seconds, trainable_parameters, device, command, version
